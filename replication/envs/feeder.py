@@ -1,9 +1,13 @@
 """Radial feeders: the network as arrays, checked once, then used by every solver and world."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 
 import numpy as np
 
+from replication.data.feeders import read_feeder
+from replication.envs.feeder_tree import order_tree
 from replication.settings import BadInput
 
 
@@ -63,13 +67,134 @@ def check(feeder: Feeder) -> None:
         if len(values) != n:
             raise BadInput(f"feeder {feeder.name}: {name} has {len(values)} entries for {n} buses")
         if not np.all(np.isfinite(values)):
-            raise BadInput(f"feeder {feeder.name}: {name} holds NaN or infinity at bus {int(np.argmin(np.isfinite(values)))}")
+            raise BadInput(
+                f"feeder {feeder.name}: {name} holds NaN or infinity at bus {int(np.argmin(np.isfinite(values)))}"
+            )
     if n == 0 or feeder.parent[0] != -1:
         raise BadInput(f"feeder {feeder.name}: bus 0 must be the slack (parent -1)")
     late = np.flatnonzero((feeder.parent[1:] < 0) | (feeder.parent[1:] >= np.arange(1, n))) + 1
     if len(late):
-        raise BadInput(f"feeder {feeder.name}: bus {int(late[0])} must follow its parent in the order of buses, got parent {int(feeder.parent[late[0]])}")
+        raise BadInput(
+            f"feeder {feeder.name}: bus {int(late[0])} must follow its parent in the order of buses, got parent {int(feeder.parent[late[0]])}"
+        )
     if np.any((feeder.pv_bus < 0) | (feeder.pv_bus >= n)):
         raise BadInput(f"feeder {feeder.name}: PV buses must lie in 0..{n - 1}, got {feeder.pv_bus.tolist()}")
     if len(feeder.pv_mva) != len(feeder.pv_bus) or np.any(feeder.pv_mva <= 0):
-        raise BadInput(f"feeder {feeder.name}: one positive rating per PV bus is needed, got {len(feeder.pv_mva)} for {len(feeder.pv_bus)}")
+        raise BadInput(
+            f"feeder {feeder.name}: one positive rating per PV bus is needed, got {len(feeder.pv_mva)} for {len(feeder.pv_bus)}"
+        )
+
+
+@cache
+def case33() -> Feeder:
+    """IEEE 33-bus feeder without tie lines; 6 agents in 4 zones.
+
+    Rated 3.715 MW + j2.300 MVAr, lowest voltage 0.91309 p.u. at bus 17, losses 0.2027 MW; inverters 10.81 MVA.
+
+    Source: Baran and Wu 1989 (network); zones, PV buses and ratings of MAPDN, 2110.14300.
+    """
+    return from_table(read_feeder("case33"))
+
+
+def from_table(table: Mapping) -> Feeder:
+    """Feeder from a table as read by `replication.data.feeders.read_feeder`."""
+    keys = ("name", "slack", "base_mva", "action_bound", "source")
+    return from_branches(table["buses"], table["branches"], table["inverters"], **{key: table[key] for key in keys})
+
+
+def from_branches(
+    buses: Mapping[str, Sequence],
+    branches: Mapping[str, Sequence],
+    inverters: Mapping[str, Sequence],
+    *,
+    name: str,
+    slack: int,
+    base_mva: float,
+    action_bound: float,
+    source: str,
+) -> Feeder:
+    """Feeder from lists with any bus numbering and any branch direction.
+
+    Args:
+        buses: columns `bus` (number), `vn_kv`, `load_mw`, `load_mvar`, `zone` (0 = trunk).
+        branches: columns `from`, `to`, `r_ohm`, `x_ohm`; optional, 0 when absent: `g_from_us`, `b_from_us`,
+            `g_to_us`, `b_to_us` [microsiemens]; for transformers `ratio` (off-nominal, 1 when absent) and
+            `shift_degree` at the `from` end, and `is_line` false. Ohm and siemens are those of the `to` bus's voltage.
+        inverters: columns `bus`, `mva`.
+        name, base_mva, action_bound, source: see `Feeder`.
+        slack: bus number of the root.
+
+    Raises:
+        BadInput: a loop, an island, an unknown bus, or a branch without impedance, named in one line.
+    """
+    ends = [(int(start), int(end)) for start, end in zip(branches["from"], branches["to"], strict=True)]
+    order = order_tree(name, [int(bus) for bus in buses["bus"]], ends, slack)
+    label = np.array([bus for bus, _ in order])
+    fed_by = np.array([branch for _, branch in order])
+    place = {int(bus): k for k, bus in enumerate(label)}
+    listed = {int(bus): k for k, bus in enumerate(buses["bus"])}
+    rows = [listed[int(bus)] for bus in label]
+    column = {key: np.array(buses[key])[rows] for key in ("vn_kv", "load_mw", "load_mvar", "zone")}
+    parts = _per_unit(name, branches, ends, fed_by, label, column["vn_kv"].astype(float), base_mva)
+    parent = [-1] + [place[sum(ends[branch]) - int(bus)] for bus, branch in order[1:]]
+    pv_bus = [place.get(int(bus), -1) for bus in inverters["bus"]]
+    return Feeder(
+        name=name,
+        base_mva=float(base_mva),
+        vn_kv=column["vn_kv"].astype(float),
+        parent=np.array(parent, dtype=np.int64),
+        load_mw=column["load_mw"].astype(float),
+        load_mvar=column["load_mvar"].astype(float),
+        zone=column["zone"].astype(np.int64),
+        pv_bus=np.array(pv_bus, dtype=np.int64),
+        pv_mva=np.array(inverters["mva"], dtype=float),
+        action_bound=float(action_bound),
+        source=source,
+        bus_label=label.astype(np.int64),
+        **parts,
+    )
+
+
+def _per_unit(
+    name: str, branches: Mapping, ends: list, fed_by: np.ndarray, label: np.ndarray, vn_kv: np.ndarray, base_mva: float
+) -> dict[str, np.ndarray]:
+    """Branch arrays in per unit, indexed by the bus a branch feeds; entry 0 is unused."""
+    count = len(ends)
+    feeding = fed_by[1:]
+    voltage = dict(zip(label.tolist(), vn_kv.tolist(), strict=True))
+    ohm = np.array([voltage[end] ** 2 / base_mva for _, end in ends])
+    column = {key: np.array(branches.get(key, np.full(count, default)), float) for key, default in _BRANCH_COLUMNS}
+    idle = np.flatnonzero(np.hypot(column["r_ohm"], column["x_ohm"]) == 0)
+    if len(idle):
+        raise BadInput(
+            f"feeder {name}: branch {idle[0]} ({ends[idle[0]][0]}-{ends[idle[0]][1]}) has no impedance; merge its buses"
+        )
+    series = (column["r_ohm"] + 1j * column["x_ohm"]) / ohm
+    shunt_from = (column["g_from_us"] + 1j * column["b_from_us"]) * 1e-6 * ohm
+    shunt_to = (column["g_to_us"] + 1j * column["b_to_us"]) * 1e-6 * ohm
+    ratio, shift = column["ratio"].copy(), np.radians(column["shift_degree"])
+    turned = np.zeros(count, dtype=bool)
+    turned[feeding] = np.array([ends[branch][1] for branch in feeding], dtype=int) != label[1:]
+    # A branch listed from child to parent: its ideal transformer moves to the other end of the section.
+    square = np.where(turned, ratio**2, 1.0)
+    series, ratio, shift = series * square, np.where(turned, 1 / ratio, ratio), np.where(turned, -shift, shift)
+    near, far = np.where(turned, shunt_to, shunt_from) / square, np.where(turned, shunt_from, shunt_to) / square
+    arrays = {"r": series.real, "x": series.imag, "g_from": near.real, "b_from": near.imag}
+    arrays |= {"g_to": far.real, "b_to": far.imag, "shift": shift}
+    parts = {key: np.concatenate([[0.0], values[feeding]]) for key, values in arrays.items()}
+    parts["ratio"] = np.concatenate([[1.0], ratio[feeding]])
+    parts["is_line"] = np.concatenate([[True], column["is_line"][feeding] > 0])
+    return parts
+
+
+_BRANCH_COLUMNS = (
+    ("r_ohm", 0.0),
+    ("x_ohm", 0.0),
+    ("g_from_us", 0.0),
+    ("b_from_us", 0.0),
+    ("g_to_us", 0.0),
+    ("b_to_us", 0.0),
+    ("ratio", 1.0),
+    ("shift_degree", 0.0),
+    ("is_line", 1.0),
+)
