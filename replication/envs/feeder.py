@@ -96,6 +96,18 @@ def case33() -> Feeder:
     return from_table(read_feeder("case33"))
 
 
+@cache
+def case141() -> Feeder:
+    """141-bus feeder of Caracas; 22 agents in 9 zones. Buses are numbered from 0.
+
+    Rated 11.945 MW + j7.403 MVAr, lowest voltage 0.92786 p.u.; inverters 101.5 MVA. 2110.14300 used an older version
+    of the case file (12.5 kV, 11.903 MW).
+
+    Source: Khodr et al. 2008 in MATPOWER's version of 2020; zones, PV buses and ratings of MAPDN, 2110.14300.
+    """
+    return from_table(read_feeder("case141"))
+
+
 def from_table(table: Mapping) -> Feeder:
     """Feeder from a table as read by `replication.data.feeders.read_feeder`."""
     keys = ("name", "slack", "base_mva", "action_bound", "source")

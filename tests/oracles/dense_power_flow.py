@@ -20,7 +20,7 @@ def admittance(feeder):
     return matrix
 
 
-def solve(feeder, p_mw, q_mvar, tolerance=1e-12, max_iterations=30):
+def solve(feeder, p_mw, q_mvar, tolerance=1e-10, max_iterations=30):
     """Complex bus voltages (n,) [p.u.] for net demand `p_mw`, `q_mvar` (n,); the slack holds 1 p.u. at angle 0."""
     matrix = admittance(feeder)
     power = -(np.asarray(p_mw) + 1j * np.asarray(q_mvar)) / feeder.base_mva
@@ -30,8 +30,6 @@ def solve(feeder, p_mw, q_mvar, tolerance=1e-12, max_iterations=30):
     for _ in range(max_iterations):
         current = matrix @ voltage
         mismatch = (voltage * np.conj(current) - power)[free]
-        if np.abs(mismatch).max() < tolerance:
-            return voltage
         # d(V conj(YV)) = diag(conj(YV)) dV + diag(V) conj(Y) conj(dV), in real and imaginary parts of dV.
         direct = np.diag(np.conj(current[free]))
         mirrored = voltage[free, None] * np.conj(matrix[np.ix_(free, free)])
@@ -43,6 +41,8 @@ def solve(feeder, p_mw, q_mvar, tolerance=1e-12, max_iterations=30):
         )
         change = np.linalg.solve(jacobian, -np.concatenate([mismatch.real, mismatch.imag]))
         voltage[free] += change[: len(free)] + 1j * change[len(free) :]
+        if np.abs(change).max() < tolerance:  # not the mismatch: branches of 1e-5 ohm leave rounding errors there
+            return voltage
     raise ArithmeticError(f"no convergence in {max_iterations} iterations")
 
 
