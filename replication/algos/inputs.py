@@ -1,0 +1,71 @@
+"""What networks see: observations and states, standardised with fixed statistics per seed, agent and feature."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from replication.algos.nets import Arrays
+from replication.settings import BadInput
+
+
+@dataclass
+class Inputs:
+    """Fixed shifts and factors: scaled = (raw - mean) * factor; arrays carry the seed axis first."""
+
+    observation_mean: np.ndarray  # (S, A, F)
+    observation_factor: np.ndarray  # (S, A, F)
+    state_mean: np.ndarray  # (S, Z)
+    state_factor: np.ndarray  # (S, Z)
+
+    @property
+    def num_seeds(self) -> int:
+        return len(self.observation_mean)
+
+    def see(self, sees: str, observation: np.ndarray, state: np.ndarray | None) -> np.ndarray:
+        """Scaled input (S, lanes per seed, rows, features) of a network that sees "own", "all" or "state".
+
+        Args:
+            observation: (S * n, A, F).
+            state: (S * n, Z), only needed for "state".
+        """
+        if sees == "state":
+            if state is None:
+                raise BadInput("this policy sees the global state: call act(observation, state=world.state())")
+            raw = state.reshape(self.num_seeds, -1, 1, state.shape[-1])
+            return (raw - self.state_mean[:, None, None]) * self.state_factor[:, None, None]
+        raw = observation.reshape(self.num_seeds, -1, *observation.shape[1:])
+        seen = (raw - self.observation_mean[:, None]) * self.observation_factor[:, None]
+        return seen if sees == "own" else seen.reshape(*seen.shape[:2], 1, -1)
+
+    def seed(self, index: int) -> "Inputs":
+        """The scaling of one seed, by its place."""
+        return Inputs(**{name: array[index : index + 1].copy() for name, array in self.arrays().items()})
+
+    def arrays(self) -> Arrays:
+        """All numbers by name."""
+        return dict(vars(self))
+
+
+def fit_inputs(observations: np.ndarray, states: np.ndarray, dtype: type) -> Inputs:
+    """Statistics per seed of raw samples.
+
+    A feature that (almost) never moves (a padding column, a clear night's PV) keeps factor 1, so that a later change
+    is not blown up.
+
+    Args:
+        observations: (S, N, A, F) samples. states: (S, N, Z) samples.
+    """
+    return Inputs(*_statistics(observations, dtype), *_statistics(states, dtype))
+
+
+def no_scaling(seeds: int, observation_shape: tuple[int, int], state_size: int, dtype: type) -> Inputs:
+    """Inputs passed on as they are."""
+    shapes = ((seeds, *observation_shape), (seeds, state_size))
+    return Inputs(*(array for shape in shapes for array in (np.zeros(shape, dtype), np.ones(shape, dtype))))
+
+
+def _statistics(samples: np.ndarray, dtype: type) -> tuple[np.ndarray, np.ndarray]:
+    exact = samples.astype(np.float64)
+    mean, deviation = exact.mean(axis=1), exact.std(axis=1)
+    still = deviation < 1e-6 * (1.0 + np.abs(mean))
+    return mean.astype(dtype), np.where(still, 1.0, 1.0 / np.where(still, 1.0, deviation)).astype(dtype)
