@@ -1,0 +1,139 @@
+"""Comparisons name a direction: an obvious winner is tried both ways round."""
+
+import numpy as np
+import pytest
+from oracles import statistics as oracle
+
+from replication.seeding import stream
+from replication.settings import BadInput
+from replication.stats import comparisons
+
+
+def rng(*numbers):
+    return stream("test of comparisons", *numbers)
+
+
+WEAK = rng(1).normal(0.0, 1.0, size=12)
+STRONG = rng(2).normal(5.0, 1.0, size=10)
+
+
+def test_probability_of_exceeding_has_a_direction():
+    winner = comparisons.probability_a_exceeds_b(STRONG, WEAK, rng=rng())
+    loser = comparisons.probability_a_exceeds_b(WEAK, STRONG, rng=rng())
+    assert winner.value > 0.99
+    assert winner.low > 0.9
+    assert loser.value < 0.01
+    assert winner.value + loser.value == pytest.approx(1.0)
+
+
+def test_probability_of_exceeding_counts_ties_half_and_equals_the_loop():
+    a, b = rng(3).integers(0, 4, size=9).astype(float), rng(4).integers(0, 5, size=7).astype(float)
+    found = comparisons.probability_a_exceeds_b(a, b, rng=rng())
+    assert found.value == pytest.approx(oracle.probability_of_exceeding(a, b))
+    assert found.low < found.value < found.high
+    same = comparisons.probability_a_exceeds_b(np.ones(5), np.ones(5), rng=rng())
+    assert (same.low, same.value, same.high) == (0.5, 0.5, 0.5)
+
+
+def test_probability_is_averaged_over_tasks():
+    a = np.stack([STRONG, STRONG - 10.0], axis=1)  # wins one task, loses the other
+    b = np.stack([WEAK, WEAK], axis=1)
+    assert comparisons.probability_a_exceeds_b(a, b, rng=rng()).value == pytest.approx(0.5, abs=0.02)
+    with pytest.raises(BadInput, match="2 and 1 tasks"):
+        comparisons.probability_a_exceeds_b(a, b[:, :1], rng=rng())
+
+
+def test_independent_difference_has_a_direction():
+    up = comparisons.a_minus_b(STRONG, WEAK, rng=rng())
+    down = comparisons.a_minus_b(WEAK, STRONG, rng=rng())
+    assert up.low > 3.0
+    assert down.high < -3.0
+    assert up.value == pytest.approx(STRONG.mean() - WEAK.mean())
+    assert down.value == pytest.approx(-up.value)
+
+
+def test_pairing_removes_what_the_pairs_share():
+    shared = rng(5).normal(0.0, 10.0, size=15)
+    a, b = shared + 0.5 + 0.1 * rng(6).normal(size=15), shared
+    paired = comparisons.paired_a_minus_b(a, b, rng=rng())
+    apart = comparisons.a_minus_b(a, b, rng=rng())
+    assert paired.low > 0.3
+    assert apart.low < 0.0 < apart.high
+    assert comparisons.paired_a_minus_b(b, a, rng=rng()).high < -0.3
+    with pytest.raises(BadInput, match="equal lengths, got 15 and 14"):
+        comparisons.paired_a_minus_b(a, b[:14], rng=rng())
+
+
+def test_fixed_arm_is_not_resampled():
+    against_number = comparisons.a_minus_b(STRONG, np.array([2.0]), rng=rng(7))
+    assert against_number.value == pytest.approx(STRONG.mean() - 2.0)
+    low, high = oracle.percentile_interval(STRONG - 2.0, np.mean, rng(8))
+    assert (against_number.low, against_number.high) == pytest.approx((low, high), abs=0.15)
+
+
+def test_day_pairing_has_a_direction_and_finds_a_small_steady_gain():
+    weather = rng(9).normal(0.0, 5.0, size=(1, 60))
+    better = weather + 0.3 + 0.1 * rng(10).normal(size=(8, 60))
+    up = comparisons.a_minus_b_by_day(better, weather, rng=rng())
+    down = comparisons.a_minus_b_by_day(weather, better, rng=rng())
+    assert up.low > 0.2
+    assert down.high < -0.2
+    assert up.sample == "n = 8 seeds x 60 days"
+    alone = comparisons.a_minus_b_by_day(weather + 1.0, weather, rng=rng())
+    assert (alone.value, alone.sample) == (pytest.approx(1.0), "n = 60 days")
+
+
+def test_crossed_interval_agrees_with_the_slow_one():
+    seed_effect = rng(11).normal(0.0, 1.0, size=(9, 1))
+    a = seed_effect + rng(12).normal(0.5, 1.0, size=(9, 25))
+    b = rng(13).normal(0.0, 1.0, size=(6, 25))
+    found = comparisons.a_minus_b_by_day(a, b, rng=rng(14))
+    low, high = oracle.crossed_difference_interval(a, b, rng(15), resamples=1000)
+    assert found.value == pytest.approx(a.mean() - b.mean())
+    assert (found.low, found.high) == pytest.approx((low, high), abs=0.12)
+
+
+def test_crossed_interval_does_not_mistake_days_for_seeds():
+    """Three seeds that disagree stay uncertain however many days each is tested on."""
+    values = np.array([[0.0], [1.0], [2.0]]) + 0.01 * rng(16).normal(size=(3, 400))
+    found = comparisons.by_day(values, rng=rng(17))
+    assert found.high - found.low > 0.5
+
+
+def test_paired_seeds_by_day():
+    luck = rng(18).normal(0.0, 5.0, size=(7, 1))
+    a, b = luck + rng(19).normal(0.4, 0.1, size=(7, 30)), luck + rng(20).normal(0.0, 0.1, size=(7, 30))
+    assert comparisons.a_minus_b_by_day(a, b, rng=rng(), paired_seeds=True).low > 0.3
+    assert comparisons.a_minus_b_by_day(a, b, rng=rng()).low < 0.0
+    with pytest.raises(BadInput, match="30 and 29 days"):
+        comparisons.a_minus_b_by_day(a, b[:, :29], rng=rng())
+
+
+def test_equivalence_needs_evidence_not_silence():
+    a, b = rng(21).normal(1.0, 0.1, size=20), rng(22).normal(1.0, 0.1, size=20)
+    assert comparisons.equivalence(a, b, margin=0.2).equivalent
+    assert not comparisons.equivalence(a, b + 0.3, margin=0.2).equivalent
+    assert not comparisons.equivalence(a - 0.3, b, margin=0.2).equivalent
+    few = comparisons.equivalence(a[:3] * 5, b[:3] * 5, margin=0.2)  # no difference found, none excluded either
+    assert not few.equivalent
+
+
+def test_equivalence_equals_the_printed_test():
+    a, b = rng(23).normal(1.0, 0.1, size=12), rng(24).normal(1.05, 0.3, size=9)
+    for margin in (0.05, 0.2, 0.5):
+        found = comparisons.equivalence(a, b, margin=margin)
+        assert found.p_value == pytest.approx(oracle.two_one_sided_p(a, b, margin))
+        assert found.equivalent == (-margin < found.low and found.high < margin)
+
+
+def test_paired_equivalence_and_its_corner_cases():
+    a = rng(25).normal(0.0, 10.0, size=10)
+    near = a + 0.01 * rng(26).normal(size=10)
+    assert comparisons.equivalence(a, near, margin=0.1, paired=True).equivalent
+    assert not comparisons.equivalence(a, near, margin=0.1).equivalent
+    assert comparisons.equivalence(a, a, margin=0.1, paired=True).p_value == 0.0
+    assert not comparisons.equivalence(np.ones(3), np.zeros(3), margin=0.1).equivalent
+    with pytest.raises(BadInput, match="margin must be > 0"):
+        comparisons.equivalence(a, near, margin=0.0)
+    with pytest.raises(BadInput, match="two values per arm"):
+        comparisons.equivalence(a[:1], near[:1], margin=0.1)
