@@ -1,0 +1,34 @@
+"""Names of the voltage-control worlds and how each is built."""
+
+import re
+from typing import Any
+
+from replication.envs import feeder
+from replication.envs.feeder import Feeder
+from replication.envs.voltage_control import VoltageControl, VoltageControlSettings
+from replication.settings import choose
+
+WORLDS = ("voltage/case33", "voltage/case141", "voltage/case322", "voltage/synthetic-{agents}")
+CASES = ("case33", "case141", "case322")
+
+
+def make(name: str, *, num_envs: int = 1, **settings: Any) -> VoltageControl:
+    """Build a voltage-control world by name; `settings` are those of `VoltageControlSettings`."""
+    case = name.partition("/")[2]
+    chosen = VoltageControlSettings(**settings)
+    return VoltageControl(name, feeder_named(case), chosen, num_envs)
+
+
+def feeder_named(case: str) -> Feeder:
+    """Feeder "case33", "case141", "case322" or "synthetic-<agents>"."""
+    synthetic = re.fullmatch(r"synthetic-(\d+)", case)
+    if synthetic:
+        return feeder.synthetic(int(synthetic.group(1)))
+    return getattr(feeder, choose("feeder", case, [*CASES, "synthetic-10"]))()
+
+
+def make_controller(world: VoltageControl, name: str, **settings: Any):
+    """Scripted controller `name` for a voltage-control world."""
+    from replication.envs.grid_controllers import make_controller as build
+
+    return build(world, name, **settings)
