@@ -5,7 +5,6 @@ ones can be named in the variable REPLICATION_EXTRA_PAPERS ("name:path/to/experi
 separated by commas); worker processes read the same variable.
 """
 
-import hashlib
 import importlib
 import importlib.util
 import json
@@ -17,7 +16,7 @@ from types import ModuleType
 
 from replication.orchestration import project
 from replication.orchestration.plan import Experiment
-from replication.settings import BadInput, choose
+from replication.settings import BadInput, choose, digest
 
 
 def papers() -> dict[str, Path]:
@@ -54,14 +53,14 @@ def folder(paper: str) -> Path:
 
 
 def rules_digest(paper: str) -> dict[str, str]:
-    """Claim id -> SHA-256 of the claim as it stands now (key order and layout do not matter)."""
+    """Claim id -> digest of the claim's rules as they stand now: what a run notes when it starts."""
     return {str(claim["id"]): claim_digest(claim) for claim in claims(paper) if "id" in claim}
 
 
 def claim_digest(claim: dict) -> str:
-    """SHA-256 of one entry of a claims.toml."""
-    text = json.dumps(claim, sort_keys=True, separators=(",", ":"), default=str)
-    return hashlib.sha256(text.encode()).hexdigest()
+    """12 hexadecimal digits of what decides a claim, as written in its file; its prose may be bettered later."""
+    rules = sorted(claim.get("rule", []), key=lambda rule: json.dumps(rule, sort_keys=True))
+    return digest([claim["id"], claim.get("min_seeds"), sorted(claim.get("deterministic", [])), rules])
 
 
 def _extra() -> dict[str, Path]:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 _ZIP_TIME = (1980, 1, 1, 0, 0, 0)  # a fixed time stamp: equal arrays give equal bytes
+_NEVER_THINNED = 400  # an axis of up to this many points may be days or buses and is judged point by point
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -86,7 +87,7 @@ def thinned(curves: dict[str, np.ndarray], limit: int = 50_000) -> dict[str, np.
     """Curves in float32 with fewer points along time, so that they take at most about `limit` bytes.
 
     Time is the axis after the seeds (the first axis of "_" curves). Axes of equal length keep the same
-    points, the first and the last among them; 128 points are always kept.
+    points, the first and the last among them; an axis of up to 400 points (days, buses, hours) stays whole.
     """
     small = {name: _single(array) for name, array in curves.items()}
     shortened = small
@@ -103,7 +104,7 @@ def _single(array: np.ndarray) -> np.ndarray:
 
 
 def _every(array: np.ndarray, axis: int, points: int) -> np.ndarray:
-    if array.ndim <= axis or array.shape[axis] <= points:
+    if array.ndim <= axis or array.shape[axis] <= max(points, _NEVER_THINNED):
         return array
     chosen = np.round(np.linspace(0, array.shape[axis] - 1, points)).astype(int)
     return np.take(array, chosen, axis=axis)

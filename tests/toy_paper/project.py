@@ -1,0 +1,78 @@
+"""Helpers of the tests that drive the toy paper, in this process or in others."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+
+HERE = Path(__file__).parent
+REPOSITORY = HERE.parents[1]
+PAPER = f"toy:{HERE / 'experiments.py'}"
+
+
+def variables(**more: str) -> dict[str, str]:
+    """Environment of a process that knows the toy paper and saves at every step."""
+    known = {
+        "REPLICATION_EXTRA_PAPERS": PAPER,
+        "REPLICATION_CHECKPOINT_SECONDS": "0",
+        "PYTHONPATH": str(REPOSITORY),
+        "PYTHONWARNINGS": "ignore",
+    }
+    return {**os.environ, **known, **more}
+
+
+def start(*words: str, **more: str) -> subprocess.Popen:
+    """Start `python -m replication WORDS` with the toy paper; its output is collected."""
+    return python("-m", "replication", *words, **more)
+
+
+def python(*words: str, **more: str) -> subprocess.Popen:
+    """Start Python with the toy paper's environment."""
+    return subprocess.Popen(
+        [sys.executable, *words],
+        env=variables(**more),
+        cwd=REPOSITORY,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def eventually(happened: Callable[[], bool], what: str, seconds: float = 60.0) -> None:
+    """Wait until something has happened; fail the test when it does not."""
+    end = time.monotonic() + seconds
+    while not happened():
+        assert time.monotonic() < end, f"waited in vain for: {what}"
+        time.sleep(0.02)
+
+
+def steps(trace: Path) -> list[tuple[int, int, int]]:
+    """(process, first seed, step) of every step the toy walk computed."""
+    if not trace.exists():
+        return []
+    return [tuple(int(word) for word in line.split()) for line in trace.read_text().splitlines()]
+
+
+def family(process: subprocess.Popen) -> list[psutil.Process]:
+    """A process and all its descendants."""
+    parent = psutil.Process(process.pid)
+    return [parent, *parent.children(recursive=True)]
+
+
+def alive(processes: list[psutil.Process]) -> list[psutil.Process]:
+    """Those that still run."""
+    return [process for process in processes if process.is_running() and process.status() != psutil.STATUS_ZOMBIE]
+
+
+def finished_files(runs: Path) -> dict[str, bytes]:
+    """Run folder and file name -> content of the files that carry results."""
+    return {f"{path.parent.name}/{path.name}": path.read_bytes() for path in _results(runs)}
+
+
+def _results(runs: Path) -> Iterator[Path]:
+    for name in ("scores.csv", "curves.npz", "metrics.jsonl", "policy.safetensors"):
+        yield from sorted(runs.glob(f"*/*/{name}"))
