@@ -8,6 +8,7 @@ import numpy as np
 
 from replication.data.feeders import read_feeder
 from replication.envs.feeder_tree import order_tree
+from replication.envs.synthetic_feeder import synthetic_tables
 from replication.settings import BadInput
 
 
@@ -106,6 +107,28 @@ def case141() -> Feeder:
     Source: Khodr et al. 2008 in MATPOWER's version of 2020; zones, PV buses and ratings of MAPDN, 2110.14300.
     """
     return from_table(read_feeder("case141"))
+
+
+def synthetic(n_agents: int, seed: int = 0) -> Feeder:
+    """Radial feeder with any number of agents, 3 to 5 buses per agent, zones of 1 to 4 inverters.
+
+    Rated load, inverter rating per load and linearised voltage drop are those of `case33`, however many agents
+    share them. Equal arguments give equal feeders.
+
+    Raises:
+        BadInput: n_agents below 1 or a negative seed.
+    """
+    buses, branches, inverters = synthetic_tables(n_agents, seed, case33())
+    return from_branches(
+        buses,
+        branches,
+        inverters,
+        name=f"synthetic-{n_agents}" + (f" (seed {seed})" if seed else ""),
+        slack=0,
+        base_mva=case33().base_mva,
+        action_bound=case33().action_bound,
+        source="drawn from the branches and loads of case33 (replication/envs/synthetic_feeder.py)",
+    )
 
 
 def from_table(table: Mapping) -> Feeder:
