@@ -214,17 +214,18 @@ def install_cpu_torch(wanted: str, index: str, lock: int) -> None:
         if pip(["install", "--no-deps", wanted, *quick], lock).returncode == 0:
             return
         say(f"warning: {index or CPU_INDEX} has none or does not answer; trying pip's ordinary index")
+    if sys.platform == "linux":
         refuse_cuda_packages(wanted, lock)
     require(pip(["install", "--no-deps", wanted], lock), wanted)
 
 
 def refuse_cuda_packages(wanted: str, lock: int) -> None:
     """Stop before gigabytes are fetched that nobody asked for."""
-    report, pins = ROOT / ".venv" / "report.json", ROOT / "requirements" / "lock.txt"
-    dry_run = ["install", "--dry-run", "--retries", "1", "--report", str(report), "-c", str(pins), wanted]
+    report = ROOT / ".venv" / "report.json"
+    dry_run = ["install", "--no-deps", "--dry-run", "--retries", "1", "--report", str(report), wanted]
     require(pip(dry_run, lock), wanted)
-    names = [package["metadata"]["name"] for package in json.loads(report.read_text())["install"]]
-    if any(name.startswith(("nvidia", "cuda", "triton")) for name in names):
+    needs = [need for found in json.loads(report.read_text())["install"] for need in found["metadata"]["requires_dist"]]
+    if any(need.startswith(("nvidia", "cuda", "triton")) for need in needs):
         advice = "name an index of CPU builds with --torch-index URL, or accept it with --cuda"
         raise Stop(f"only the CUDA build of {wanted} (several GB) could be found; {advice}")
 
@@ -234,10 +235,8 @@ def install_pins(name: str, lock: int) -> None:
     path = str(ROOT / "requirements" / f"{name}.txt")
     say(f"installing requirements/{name}.txt (about a minute)")
     if pip(["install", "--retries", "1", "uv"], lock).returncode == 0:
-        if (
-            call(uv("install", "--compile-bytecode", "--python", environment_python(), "-r", path), lock).returncode
-            == 0
-        ):
+        command = uv("install", "--compile-bytecode", "--python", environment_python(), "-r", path)
+        if call(command, lock).returncode == 0:
             return
         say("uv could not; trying pip, which takes some minutes")
     require(pip(["install", "-r", path], lock), f"requirements/{name}.txt")
@@ -250,7 +249,7 @@ def check_torch(cuda: bool) -> None:
     version, cuda_version = done.stdout.split()[-2:]
     if not cuda and cuda_version != "None":
         raise Stop(f"torch {version} is a CUDA build; name an index of CPU builds with --torch-index URL")
-    more = f"CUDA {cuda_version}" if cuda else "CPU; for an NVIDIA GPU: python3 tasks.py --cuda VERB"
+    more = f"CUDA: {cuda_version}" if cuda else "CPU; for an NVIDIA GPU: python3 tasks.py --cuda VERB"
     say(f"torch {version} is ready ({more})")
 
 

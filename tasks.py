@@ -40,12 +40,12 @@ def main(arguments: list) -> int:
         require_python(sys.version_info[:2])
         verb, rest, cuda, index = read_arguments(arguments)
         if verb == "help":
-            print(USAGE.format(verbs="\n".join("  {:8} {}".format(name, text) for name, text in VERBS.items())))
+            print(USAGE.format(verbs="\n".join(f"  {name:8} {text}" for name, text in VERBS.items())))
             return 0
         python = prepare(EXTRA_OF_VERB.get(verb, ""), cuda, index)
         return run_verb(verb, rest, python)
     except Stop as problem:
-        print("tasks.py: {}".format(problem), file=sys.stderr)
+        print(f"tasks.py: {problem}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("tasks.py: interrupted; the same command goes on", file=sys.stderr)
@@ -56,10 +56,10 @@ def require_python(version: tuple) -> None:
     """Refuse a Python for which there are no locked packages, naming one that would do if there is one."""
     if OLDEST <= version < TOO_NEW:
         return
-    names = ["python3.{}".format(minor) for minor in range(OLDEST[1], TOO_NEW[1])]
+    names = [f"python3.{minor}" for minor in range(OLDEST[1], TOO_NEW[1])]
     found = [name for name in names if shutil.which(name)]
-    advice = "start it with {} tasks.py".format(found[0]) if found else "install one, for example Python 3.11"
-    raise Stop("this is Python {}.{}, but 3.11 to 3.14 is needed; {}".format(version[0], version[1], advice))
+    advice = f"start it with {found[0]} tasks.py" if found else "install one, for example Python 3.11"
+    raise Stop(f"this is Python {version[0]}.{version[1]}, but 3.11 to 3.14 is needed; {advice}")
 
 
 def read_arguments(arguments: list) -> tuple:
@@ -82,8 +82,8 @@ def read_arguments(arguments: list) -> tuple:
 
 def unknown_verb(given: str) -> str:
     close = difflib.get_close_matches(given, VERBS, n=1)
-    hint = " (did you mean {}?)".format(close[0]) if close else ""
-    what = "unknown verb {!r}{}".format(given, hint) if given else "a verb is missing"
+    hint = f" (did you mean {close[0]}?)" if close else ""
+    what = f"unknown verb {given!r}{hint}" if given else "a verb is missing"
     return "{}; known: {}".format(what, ", ".join(VERBS))
 
 
@@ -158,7 +158,7 @@ def renew_locks() -> int:
             pins = resolve((["--extra", name] if name != "lock" else []) + ["-c", str(everything)])
             kept = [line for line in pins.splitlines() if not line.startswith(NOT_IN_LOCKS)]
             header = "# Made by `python3 tasks.py lock`; torch itself is in torch.txt."
-            (folder / "{}.txt".format(name)).write_text("\n".join([header, *kept]) + "\n")
+            (folder / f"{name}.txt").write_text("\n".join([header, *kept]) + "\n")
     return 0
 
 
@@ -166,7 +166,7 @@ def resolve(arguments: list) -> str:
     """Exact versions for the ranges of pyproject.toml, for Linux, macOS and Windows."""
     command = uv("compile", "--universal", "--python-version", "3.11", "--no-header", "--no-annotate", "--quiet")
     command += ["pyproject.toml", *arguments]
-    done = subprocess.run(command, cwd=str(ROOT), stdout=subprocess.PIPE, universal_newlines=True)
+    done = subprocess.run(command, cwd=str(ROOT), stdout=subprocess.PIPE, text=True)
     if done.returncode:
         raise Stop("the ranges of pyproject.toml could not be resolved (reason above)")
     return done.stdout
