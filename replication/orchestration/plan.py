@@ -82,7 +82,11 @@ class Experiment:
 
 @dataclass(frozen=True)
 class RunSpec:
-    """One run: an arm's settings with one block of seeds. Equal keys mean equal results."""
+    """One run: an arm's settings with one block of seeds. Equal keys mean equal results.
+
+    The key holds what decides a result: the function with its version, settings, seeds and data. Two
+    experiments of a paper that ask for the same run share it, whatever they call it.
+    """
 
     paper: str
     experiment: str
@@ -91,15 +95,16 @@ class RunSpec:
     settings: dict[str, Any]
     seeds: tuple[int, ...]
     data: str
+    function: str
     cost: float | None = None
 
     @property
     def key(self) -> str:
-        """12 hexadecimal digits of everything a result depends on (the arm's label is not part of it)."""
+        """12 hexadecimal digits of everything a result depends on; names of experiment and arm are no part of it."""
         return digest(
             {
                 "paper": self.paper,
-                "experiment": self.experiment,
+                "function": self.function,
                 "version": self.version,
                 "settings": self.settings,
                 "seeds": list(self.seeds),
@@ -150,6 +155,7 @@ def specs(experiment: Experiment, profile: Profile, seeds: int = 0) -> list[RunS
             settings.plain(),
             block,
             data,
+            experiment.function.__qualname__,
             experiment.cost(settings) * len(block) if experiment.cost else None,
         )
         for label, settings in experiment.arms(profile).items()

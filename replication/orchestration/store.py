@@ -139,13 +139,14 @@ def card(spec: RunSpec) -> dict[str, Any]:
         "settings": spec.settings,
         "seeds": list(spec.seeds),
         "data": spec.data,
+        "function": spec.function,
         "cost": spec.cost,
     }
 
 
 def spec_of(settings: dict[str, Any]) -> RunSpec:
     """The run that a settings.json describes."""
-    names = ("paper", "experiment", "version", "arm", "settings", "data", "cost")
+    names = ("paper", "experiment", "version", "arm", "settings", "data", "function", "cost")
     return RunSpec(**{name: settings[name] for name in names}, seeds=tuple(settings["seeds"]))
 
 
