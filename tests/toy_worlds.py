@@ -1,6 +1,7 @@
 """Small worlds with known answers, with the face every world has."""
 
 import numpy as np
+import torch
 
 
 class Targets:
@@ -8,18 +9,19 @@ class Targets:
 
     action_kind, action_size, action_low, action_high = "continuous", 1, -0.8, 0.8
 
-    def __init__(self, num_envs: int, num_agents: int = 3, horizon: int = 12, noise_features: int = 2) -> None:
+    def __init__(self, num_envs: int, num_agents: int = 3, horizon: int = 12) -> None:
         self.num_envs, self.num_agents, self.horizon = num_envs, num_agents, horizon
-        self.observation_size = 1 + noise_features + 1  # target, distractors, a padding column that never moves
+        self.observation_size = 4  # target, two distractors, a padding column that never moves
         self.state_size = num_agents * self.observation_size
         self.keys = np.zeros(num_envs, dtype=np.uint64)
         self.time = np.zeros(num_envs, dtype=np.int64)
         self.observation = np.zeros((num_envs, num_agents, self.observation_size))
 
     def _draw(self, lanes) -> None:
+        channels = np.arange(1.0, 1.0 + self.num_agents * 3).reshape(self.num_agents, 3)
         for lane in lanes:
-            generator = np.random.default_rng([int(self.keys[lane]), int(self.time[lane])])
-            self.observation[lane, :, :-1] = generator.uniform(-0.7, 0.7, (self.num_agents, self.observation_size - 1))
+            phase = float(self.keys[lane] % np.uint64(9973)) + 17.0 * self.time[lane]
+            self.observation[lane, :, :3] = 0.7 * np.sin(channels**2 + phase * np.sqrt(channels))
 
     def reset(self, seeds, where=None) -> np.ndarray:
         where = np.ones(self.num_envs, dtype=bool) if where is None else where
@@ -46,6 +48,60 @@ class Targets:
             getattr(self, name)[:] = array
 
 
+class Deposit:
+    """Two steps: the first action costs what the second step pays back twice, so only foresight pays."""
+
+    action_kind, action_size, action_low, action_high = "continuous", 1, -1.0, 1.0
+    num_agents, observation_size, state_size, horizon = 1, 2, 2, 2
+
+    def __init__(self, num_envs: int) -> None:
+        self.num_envs = num_envs
+        self.time, self.paid = np.zeros(num_envs, dtype=np.int64), np.zeros(num_envs)
+
+    def _observe(self) -> np.ndarray:
+        return np.stack([self.time == 0, np.where(self.time == 1, self.paid, 0.0)], axis=-1)[:, None]
+
+    def reset(self, seeds, where=None) -> np.ndarray:
+        where = np.ones(self.num_envs, dtype=bool) if where is None else where
+        self.time[where], self.paid[where] = 0, 0.0
+        return self._observe()
+
+    def step(self, actions):
+        first = self.time == 0
+        reward = np.where(first, -actions[:, 0, 0], 2.0 * self.paid)
+        self.paid = np.where(first, actions[:, 0, 0], self.paid)
+        self.time += 1
+        terminated = self.time >= 2
+        return self._observe(), reward[:, None], terminated, np.zeros_like(terminated), {}
+
+    def state(self) -> np.ndarray:
+        return self._observe()[:, 0]
+
+
+class Constant:
+    """Reward 1 at every step, nothing to see; ends after `horizon` steps by time limit or for good."""
+
+    action_kind, action_size, action_low, action_high = "continuous", 1, -1.0, 1.0
+    num_agents, observation_size, state_size = 1, 1, 1
+
+    def __init__(self, num_envs: int, horizon: int, terminates: bool) -> None:
+        self.num_envs, self.horizon, self.terminates = num_envs, horizon, terminates
+        self.time = np.zeros(num_envs, dtype=np.int64)
+
+    def reset(self, seeds, where=None) -> np.ndarray:
+        self.time[np.ones(self.num_envs, dtype=bool) if where is None else where] = 0
+        return np.ones((self.num_envs, 1, 1))
+
+    def step(self, actions):
+        self.time += 1
+        over, never = self.time >= self.horizon, np.zeros(self.num_envs, dtype=bool)
+        ends = (over, never) if self.terminates else (never, over)
+        return np.ones((self.num_envs, 1, 1)), np.ones((self.num_envs, 1)), *ends, {}
+
+    def state(self) -> np.ndarray:
+        return np.ones((self.num_envs, 1))
+
+
 class NoRun:
     """A run that keeps nothing."""
 
@@ -57,3 +113,33 @@ class NoRun:
 
     def restore(self) -> None:
         return None
+
+
+class Interrupted(Exception):
+    pass
+
+
+class KeptRun(NoRun):
+    """Keeps the last checkpoint as plain arrays, and can stop training after an update."""
+
+    def __init__(self, stop_after: int | None = None) -> None:
+        self.saved, self.stop_after, self.logged = None, stop_after, []
+
+    def log(self, step, **numbers) -> None:
+        self.logged.append((step, numbers))
+
+    def checkpoint(self, step, make_state) -> None:
+        self.saved = _plain(make_state())
+        if step == self.stop_after:
+            raise Interrupted
+
+    def restore(self):
+        return self.saved
+
+
+def _plain(value):
+    if isinstance(value, dict):
+        return {name: _plain(inner) for name, inner in value.items()}
+    if isinstance(value, torch.Tensor):
+        return value.numpy(force=True).copy()
+    return value.copy() if isinstance(value, np.ndarray) else value

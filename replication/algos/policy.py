@@ -14,7 +14,7 @@ from replication.settings import BadInput
 FORMAT = 1
 
 
-def tanh_network(network: Network, weights: Arrays, inputs: np.ndarray, memory: np.ndarray | None = None):
+def forward_numpy(network: Network, weights: Arrays, inputs: np.ndarray, memory: np.ndarray | None = None):
     """Numpy twin of `nets.forward`: (S, n, rows, inputs) -> (S, n, rows, outputs) and the new memory or None."""
     seeds, n, rows, _ = inputs.shape
     x = inputs.reshape(seeds, n * rows, -1)
@@ -76,7 +76,7 @@ class Policy:
 
     def mean(self, seen: np.ndarray, memory: np.ndarray | None = None):
         """Pre-tanh means (S, n, A, action_size) for scaled inputs (S, n, rows, features), and the new memory."""
-        out, memory = tanh_network(self.network, self.weights, seen, memory)
+        out, memory = forward_numpy(self.network, self.weights, seen, memory)
         return out.reshape(*out.shape[:2], self.num_agents, self.action_size), memory
 
     def reset(self, where: np.ndarray | None = None) -> None:

@@ -4,7 +4,6 @@ Source: 1707.06347 (clipped surrogate), 2103.01955 (multi-agent form). The actio
 ratio of densities is taken at u, where the Jacobian of tanh cancels.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from math import log, pi
 
@@ -12,7 +11,8 @@ import numpy as np
 import torch
 
 from replication.algos.advantages import ReturnScale
-from replication.algos.batches import Batch, prepare
+from replication.algos.batches import Batch
+from replication.algos.minibatches import prepare
 from replication.algos.nets import Network, forward, initial_weights
 from replication.algos.optimisers import Trainable
 from replication.algos.policy import Policy
@@ -115,14 +115,11 @@ class Learner:
         """Improve actor and critic on one segment; returns numbers per seed (S,) for the curves."""
         prepared = prepare(self.settings, segment, self.value, self.returns, self.seeds, update)
         numbers: dict[str, torch.Tensor] = {}
-        for batch in self._batches(prepared.critic):
+        for batch in (batch.to(self.device) for batch in prepared.critic):
             numbers |= self._critic_step(batch, learning_rate)
-        for batch in self._batches(prepared.actor):
+        for batch in (batch.to(self.device) for batch in prepared.actor):
             numbers |= self._actor_step(batch, learning_rate)
         return {name: value.detach().cpu().numpy().astype(np.float64) for name, value in numbers.items()}
-
-    def _batches(self, batches: Iterator[Batch]) -> Iterator[Batch]:
-        return (batch.to(self.device) for batch in batches)
 
     def value(self, inputs: np.ndarray) -> np.ndarray:
         """Critic outputs (S, n..., heads) in the critic's units for scaled inputs (S, n..., rows, features)."""
@@ -163,8 +160,20 @@ class Learner:
         return self.actor.network.rows, self.actor.network.outputs
 
     def _means(self, batch: Batch) -> torch.Tensor:
-        mean, _ = forward(self.actor.network, self.actor.leaves, batch.actor_input)
-        return mean
+        """(S, n, rows, outputs); a recurrent actor unrolls chunks of `backpropagation_steps` from stored memories."""
+        if not self.settings.recurrent:
+            return forward(self.actor.network, self.actor.leaves, batch.actor_input)[0]
+        seeds, n, *rest = batch.actor_input.shape
+        chunks = (seeds, -1, self.settings.backpropagation_steps)
+        inputs = batch.actor_input.view(*chunks, *rest)
+        keeps = batch.keeps_memory.view(*chunks, 1, 1)
+        memory = batch.memory.view(*chunks, *batch.memory.shape[2:])[:, :, 0]
+        means = []
+        for t in range(chunks[2]):
+            memory = memory if t == 0 else memory * keeps[:, :, t]
+            mean, memory = forward(self.actor.network, self.actor.leaves, inputs[:, :, t], memory)
+            means.append(mean)
+        return torch.stack(means, dim=2).view(seeds, n, *self._acting_shape())
 
     def _descend(self, trained: Trainable, loss: torch.Tensor, learning_rate: float) -> torch.Tensor:
         trained.differentiate(loss)

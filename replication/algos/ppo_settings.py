@@ -127,6 +127,9 @@ class PPOSettings(Settings):
             raise ValueError(f"batch_size must be <= segment = {self.segment}, got {self.batch_size}")
         if self.recurrent and len(self.hidden) < 2:
             raise ValueError(f"a recurrent actor needs at least two hidden layers, got hidden {self.hidden}")
+        together = self.segment if self.minibatch_rule == "random" else self.batch_size
+        if self.recurrent and together % self.backpropagation_steps:
+            raise ValueError(f"backpropagation_steps must divide {together}, got {self.backpropagation_steps}")
         return self
 
 
