@@ -9,7 +9,7 @@ from toy_worlds import NoRun, Targets
 
 from replication.algos.inputs import fit_inputs
 from replication.algos.nets import Network, forward, initial_weights, views
-from replication.algos.policy import build_policy, load_policy, save_policy, forward_numpy
+from replication.algos.policy import build_policy, forward_numpy, load_policy, save_policy
 from replication.algos.ppo_settings import PPOSettings, as_shipped, centralised, mappo
 from replication.algos.rollout import evaluate
 from replication.algos.training import train
