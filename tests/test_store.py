@@ -66,10 +66,10 @@ def test_key_changes_with_what_a_result_depends_on_and_only_with_that(walk):
     spec = plan.specs(walk, "quick")[0]
     facts = {name: getattr(spec, name) for name in spec.__dataclass_fields__}
     for name, other in {
-        "experiment": "other", "version": 2, "settings": {"steps": 1}, "seeds": (0,), "data": "x", "paper": "other",
+        "function": "other", "version": 2, "settings": {"steps": 1}, "seeds": (0,), "data": "x", "paper": "other",
     }.items():  # fmt: skip
         assert plan.RunSpec(**{**facts, name: other}).key != spec.key, name
-    for name, other in {"arm": "renamed", "cost": 3.0}.items():
+    for name, other in {"experiment": "other", "arm": "renamed", "cost": 3.0}.items():
         assert plan.RunSpec(**{**facts, name: other}).key == spec.key, name
 
 
