@@ -1,3 +1,6 @@
-"""Every test process computes with one thread: the package sets this up before numpy is imported."""
+"""Every test process computes with one thread."""
 
-import replication  # noqa: F401
+import os
+
+# `tasks.py test` sets this before Python starts; for a pytest called by hand it comes after some plugins' numpy.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
