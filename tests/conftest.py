@@ -1,6 +1,8 @@
-"""Every test process computes with one thread."""
+"""One thread per process and no window, set before any test imports numpy, torch or matplotlib."""
 
 import os
 
-# `tasks.py test` sets this before Python starts; for a pytest called by hand it comes after some plugins' numpy.
-os.environ.setdefault("OMP_NUM_THREADS", "1")
+for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"):
+    os.environ[name] = "1"
+os.environ.setdefault("MPLBACKEND", "Agg")
+os.environ.setdefault("JUPYTER_PLATFORM_DIRS", "1")
