@@ -99,7 +99,7 @@ class _Detail:
 
     def __init__(self, world: Any, windows: np.ndarray, days: int) -> None:
         self.world, self.days = world, days
-        months = month_of_step(world.windows[windows])
+        months = _months(world.windows[windows])
         self.season = [np.isin(months, wanted) for wanted in SEASONS.values()]
         self.sums = {name: np.zeros((world.num_envs, SLOTS)) for name in self.NAMES}
         self.outside = np.zeros((world.num_envs, world.feeder.num_buses, 24), dtype=np.float32)
@@ -123,3 +123,9 @@ class _Detail:
         return np.stack(
             [rows[:, mask].mean(axis=1) if mask.any() else np.full((seeds, SLOTS), np.nan) for mask in seasons], axis=1
         )
+
+
+def _months(starts: np.ndarray) -> np.ndarray:
+    """Calendar month 1..12 of start steps in the shipped year."""
+    days = np.datetime64("2016-01-01") + starts // DAY
+    return days.astype("datetime64[M]").astype(np.int64) % 12 + 1

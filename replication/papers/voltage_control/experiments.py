@@ -4,16 +4,15 @@ Primary contrasts (20 seeds): the importance ratio, what the reward asks for, an
 controllers on 33 buses. Other comparisons have 10 seeds, sweeps 5.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 import replication
-from replication.algos import ppo
-from replication.algos.ppo_settings import AS_SHIPPED, PPOSettings
-from replication.envs.voltage_control import VoltageControlSettings
+from replication.algos.training import train
 from replication.orchestration.plan import Experiment, Result, Run
+from replication.papers.voltage_control import arms
 from replication.papers.voltage_control.evaluation import day_world, evaluate
 from replication.papers.voltage_control.study import ControllerStudy, LearnerStudy
 from replication.settings import Profile
@@ -21,15 +20,10 @@ from replication.settings import Profile
 PAPER = "voltage_control"
 BUNDLE = "replication/data/bundle/"
 SWEEP, COMPARISON, PRIMARY = 5, 10, 20
-ALPHAS = (0.1, 0.03, 0.01, 0.003)
-CONTROLLERS = (
-    "none", "random", "constant_power_factor", "droop", "droop_dead_band", "droop_converged",
-    "droop_converged_dead_band", "ieee1547", "opf",
-)  # fmt: skip
 
 
 def train_and_test(study: LearnerStudy, seeds: tuple[int, ...], run: Run) -> Result:
-    """Train, choose each seed's checkpoint by mean reward on validation days, judge it and the last one on test days."""
+    """Train; choose each seed's checkpoint by mean reward on validation days; judge it and the last one on test days."""
     world = replication.make(study.world, num_envs=len(seeds) * study.learner.envs, **study.environment.plain())
     held_out, windows = day_world(study.world, study.environment, "validation", study.validation_days, len(seeds))
 
@@ -40,7 +34,7 @@ def train_and_test(study: LearnerStudy, seeds: tuple[int, ...], run: Run) -> Res
         means = outcome.scores()
         return {"score": means["reward"]} | {name: means[name] for name in kept}
 
-    trained = ppo.train(study.learner, world, seeds, run, updates=study.updates, evaluate=judge,
+    trained = train(study.learner, world, seeds, run, updates=study.updates, evaluate=judge,
                         evaluate_every=study.evaluate_every)  # fmt: skip
     tested, windows_of_test = day_world(study.world, study.environment, "test", study.test_days, len(seeds))
     best = evaluate(tested, windows_of_test, _acting(trained.best), len(seeds))
@@ -66,147 +60,42 @@ def _acting(policy: Any) -> Callable[[Any], np.ndarray]:
     return lambda world: policy.act(world.observation(), world.state())
 
 
-# ---- sizes -----------------------------------------------------------------------------------------------------
-
-SMOKE = {"updates": 2, "evaluate_every": 1, "validation_days": 1, "test_days": 2}
-QUICK = {"updates": 60, "evaluate_every": 20, "validation_days": 6, "test_days": 24}
-SMOKE_LEARNER = {"envs": 2, "segment": 32, "epochs": 1, "minibatches": 1, "hidden": (8, 8)}
-
-
-def _study(profile: Profile, learner: Mapping[str, Any] | None = None, environment: Mapping[str, Any] | None = None,
-           **changes: Any) -> LearnerStudy:  # fmt: skip
-    chosen = dict(learner or {})
-    if profile == "smoke":
-        chosen = {k: v for k, v in chosen.items() if k not in SMOKE_LEARNER} | SMOKE_LEARNER
-    sizes = {"smoke": SMOKE, "quick": QUICK, "full": {}}[profile]
-    return LearnerStudy(**{
-        "environment": VoltageControlSettings(**(environment or {})),
-        "learner": PPOSettings(**chosen),
-        **changes, **sizes,
-    })  # fmt: skip
-
-
 def _seeds(full: int, quick: int = 2) -> Callable[[Profile], tuple[int, ...]]:
     return lambda profile: tuple(range({"smoke": 1, "quick": quick, "full": full}[profile]))
 
 
-# ---- arms ------------------------------------------------------------------------------------------------------
-
-RATIO = {"right ratio": {"ratio": "log_probability"}, "shipped ratio": {"ratio": "stored_action"}}
-STD = {"learned std": {"std": "learned", "initial_std": 0.37}, "std 1": {"std": "fixed", "initial_std": 1.0}}
-CLIP = {"clip 0.2": {"clip": 0.2}, "clip 0.6": {"clip": 0.6}}
-PUBLISHED = {"barrier": "l1", "q_weight": 0.1}
-AGREEING = {"barrier": "bowl", "q_weight": 0.01}
+def _work(study: LearnerStudy) -> float:
+    """Millions of agent steps, the unit of `cost`."""
+    agents = {"case33": 6, "case141": 22, "case322": 38}.get(study.world.partition("/")[2], 10)
+    return study.updates * study.learner.envs * study.learner.segment * study.learner.epochs * agents / 1e6
 
 
-def ratio_arms(profile: Profile) -> dict[str, LearnerStudy]:
-    """2 x 2 x 2 of the importance ratio, the exploration deviation and the clip, at the published L1 reward."""
-    cells = {
-        f"{ratio}, {std}, {clip}": RATIO[ratio] | STD[std] | CLIP[clip]
-        for ratio in RATIO
-        for std in STD
-        for clip in CLIP
-    }
-    if profile != "full":
-        kept = ("right ratio, learned std, clip 0.2", "shipped ratio, std 1, clip 0.6")
-        cells = {label: cells[label] for label in kept}
-    return {label: _study(profile, learner, PUBLISHED) for label, learner in cells.items()}
+def _training(name: str, version: int, arms_of: Callable, seeds: Callable, *feeders: str) -> Experiment:
+    files = ("profiles-2016.npz", "held-out-days.csv", *(f"{feeder}.json" for feeder in feeders or ("case33",)))
+    needs = tuple(BUNDLE + file for file in files)
+    return Experiment(PAPER, name, version, LearnerStudy, arms_of, seeds, train_and_test, cost=_work, needs=needs)
 
 
-DEFECTS: dict[str, dict[str, Any]] = {
-    "corrected": {},
-    "density at squashed action": {"log_probability_at": "squashed"},
-    "consecutive batches of 32": {"minibatch_rule": "consecutive", "epochs": 10},
-    "batch-normalised reward": {"minibatch_rule": "consecutive", "epochs": 10, "reward_normalisation": "batch"},
-    "batch-normalised advantage": {"advantage": "batch_norm"},
-    "one-step value target": {"value_target": "one_step"},
-    "value clip 0.6": {"value_clip": 0.6, "value_loss": "squared", "value_coefficient": 2.0},
-    "time limit as terminal": {"time_limit": "terminal"},
-    "RMSprop 1e-4": {"optimiser": "rmsprop", "learning_rate": 1e-4, "learning_rate_end": 1e-4},
-    "normal weights, no input scaling": {"initialisation": "normal", "input_scaling": "none"},
-}
-
-
-def defect_arms(profile: Profile) -> dict[str, LearnerStudy]:
-    """Each further habit of the shipped code alone, then all of them, world included."""
-    names = list(DEFECTS) if profile == "full" else ["corrected"]
-    arms = {label: _study(profile, DEFECTS[label], PUBLISHED) for label in names}
-    shipped_world = PUBLISHED | {"mode": "as_shipped"}
-    arms["everything as shipped"] = _study(profile, AS_SHIPPED, shipped_world, updates=400, evaluate_every=20)
-    if profile == "full":
-        arms["world as shipped"] = _study(profile, {}, shipped_world)
-    return arms
-
-
-def reward_arms(profile: Profile) -> dict[str, LearnerStudy]:
-    """The price of reactive power: four alphas, two barriers, two units."""
-    arms = {}
-    for barrier in ("bowl", "l1"):
-        for unit in ("mvar", "per_unit"):
-            for alpha in ALPHAS if profile == "full" else (0.1, 0.01):
-                label = f"{barrier}, alpha {alpha:g}, {unit}"
-                arms[label] = _study(profile, {}, {"barrier": barrier, "q_weight": alpha, "q_unit": unit})
-    return (
-        arms
-        if profile == "full"
-        else {label: arm for label, arm in arms.items() if "bowl" in label and "mvar" in label}
+def _scripted(name: str, version: int, arms_of: Callable, feeder: str = "case33") -> Experiment:
+    needs = tuple(BUNDLE + file for file in ("profiles-2016.npz", "held-out-days.csv", f"{feeder}.json"))
+    return Experiment(
+        PAPER, name, version, ControllerStudy, arms_of, lambda profile: (0,), judge_controller, needs=needs
     )
 
 
-def reward_optimum_arms(profile: Profile) -> dict[str, ControllerStudy]:
-    """Scripted controllers and the per-step search of the reward's own optimum, under every reward of the sweep."""
-    return {
-        f"{controller}, {label}": ControllerStudy(
-            environment=study.environment, controller=controller, test_days=study.test_days
-        )
-        for label, study in reward_arms(profile).items()
-        for controller in ("none", "droop", "droop_dead_band", "reward_search")
-    }
-
-
-def discount_arms(profile: Profile) -> dict[str, LearnerStudy]:
-    """Does the future matter? Actions do not move the loads."""
-    return {f"gamma {gamma:g}": _study(profile, {"gamma": gamma}, AGREEING) for gamma in (0.0, 0.99)}
-
-
-def loss_arms(profile: Profile) -> dict[str, LearnerStudy]:
-    """A reward that prices losses and excursions instead of reactive power."""
-    goal = {"barrier": "courant_beltrami", "q_weight": 0.0, "loss_weight": 1.0, "violation_weight": 50.0}
-    return {f"loss reward, gamma {gamma:g}": _study(profile, {"gamma": gamma}, goal) for gamma in (0.0, 0.99)}
-
-
-PARADIGMS: dict[str, dict[str, Any]] = {
-    "MAPPO": {},
-    "IPPO": {"critic_sees": "own"},
-    "centralised PPO": {"actor_sees": "state", "critic_sees": "state"},
-}
-
-
-def paradigm_arms(world: str) -> Callable[[Profile], dict[str, LearnerStudy]]:
-    """MAPPO, IPPO and centralised PPO on one feeder."""
-    return lambda profile: {
-        label: _study(profile, learner, AGREEING, world=world) for label, learner in PARADIGMS.items()
-    }
-
-
-def barrier_arms(profile: Profile) -> dict[str, LearnerStudy]:
-    """The three barriers of the paper at the published alpha and at one where reward and control agree."""
-    return {
-        f"{barrier}, alpha {alpha:g}": _study(profile, {}, {"barrier": barrier, "q_weight": alpha})
-        for barrier in ("l1", "l2", "bowl")
-        for alpha in ((0.1, 0.01) if profile == "full" else (0.01,))
-    }
-
-
-def controller_arms(world: str, load_scale: float = 1.4) -> Callable[[Profile], dict[str, ControllerStudy]]:
-    """Every scripted controller on one feeder, at the reward where reward and control agree."""
-    environment = VoltageControlSettings(**AGREEING, load_scale=load_scale)
-
-    def arms(profile: Profile) -> dict[str, ControllerStudy]:
-        days = {"smoke": 1, "quick": 24, "full": 120}[profile]
-        return {
-            name: ControllerStudy(world=world, environment=environment, controller=name, test_days=days)
-            for name in CONTROLLERS
-        }
-
-    return arms
+EXPERIMENTS = (
+    _scripted("controllers_33", 1, arms.controller_arms("voltage/case33")),
+    _scripted("reward_optimum", 1, arms.reward_optimum_arms),
+    _scripted("calibration", 1, arms.calibration_arms),
+    _training("paradigms_33", 1, arms.paradigm_arms("voltage/case33"), _seeds(PRIMARY)),
+    _training("ratio", 1, arms.ratio_arms, _seeds(PRIMARY)),
+    _training("reward", 1, arms.reward_arms, _seeds(SWEEP)),
+    _training("discount", 1, arms.discount_arms, _seeds(COMPARISON)),
+    _training("loss_reward", 1, arms.loss_arms, _seeds(COMPARISON)),
+    _training("defects", 1, arms.defect_arms, _seeds(SWEEP)),
+    _training("barriers", 1, arms.barrier_arms, _seeds(SWEEP)),
+    _scripted("controllers_141", 1, arms.controller_arms("voltage/case141"), "case141"),
+    _scripted("controllers_322", 1, arms.controller_arms("voltage/case322"), "case322"),
+    _scripted("stress_33", 1, arms.controller_arms("voltage/case33", load_scale=1.87)),
+    _training("paradigms_141", 1, arms.paradigm_arms("voltage/case141"), _seeds(COMPARISON), "case141"),
+)

@@ -1,0 +1,170 @@
+"""Arms of the voltage-control experiments: which settings are compared, at which size.
+
+Labels are what figures, tables and claims call an arm.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from replication.algos.ppo_settings import AS_SHIPPED, PPOSettings
+from replication.envs.voltage_control import VoltageControlSettings
+from replication.papers.voltage_control.study import ControllerStudy, LearnerStudy
+from replication.settings import Profile
+
+ALPHAS = (0.1, 0.03, 0.01, 0.003)
+CONTROLLERS = (
+    "none", "random", "constant_power_factor", "droop", "droop_dead_band", "droop_converged",
+    "droop_converged_dead_band", "ieee1547", "opf",
+)  # fmt: skip
+
+# ---- sizes -----------------------------------------------------------------------------------------------------
+
+SMOKE = {"updates": 2, "evaluate_every": 1, "validation_days": 1, "test_days": 2}
+QUICK = {"updates": 60, "evaluate_every": 20, "validation_days": 6, "test_days": 24}
+SMOKE_LEARNER = {"envs": 2, "segment": 32, "epochs": 1, "minibatches": 1, "hidden": (8, 8)}
+
+
+def study(profile: Profile, learner: Mapping[str, Any] | None = None, environment: Mapping[str, Any] | None = None,
+           **changes: Any) -> LearnerStudy:  # fmt: skip
+    chosen = dict(learner or {})
+    if profile == "smoke":
+        chosen = {k: v for k, v in chosen.items() if k not in SMOKE_LEARNER} | SMOKE_LEARNER
+    sizes = {"smoke": SMOKE, "quick": QUICK, "full": {}}[profile]
+    return LearnerStudy(**{
+        "environment": VoltageControlSettings(**(environment or {})),
+        "learner": PPOSettings(**chosen),
+        **changes, **sizes,
+    })  # fmt: skip
+
+
+# ---- arms ------------------------------------------------------------------------------------------------------
+
+RATIO = {"right ratio": {"ratio": "log_probability"}, "shipped ratio": {"ratio": "stored_action"}}
+STD = {"learned std": {"std": "learned", "initial_std": 0.37}, "std 1": {"std": "fixed", "initial_std": 1.0}}
+CLIP = {"clip 0.2": {"clip": 0.2}, "clip 0.6": {"clip": 0.6}}
+PUBLISHED = {"barrier": "l1", "q_weight": 0.1}
+AGREEING = {"barrier": "bowl", "q_weight": 0.01}
+
+
+def ratio_arms(profile: Profile) -> dict[str, LearnerStudy]:
+    """2 x 2 x 2 of the importance ratio, the exploration deviation and the clip, at the published L1 reward."""
+    cells = {
+        f"{ratio}, {std}, {clip}": RATIO[ratio] | STD[std] | CLIP[clip]
+        for ratio in RATIO
+        for std in STD
+        for clip in CLIP
+    }
+    if profile != "full":
+        kept = ("right ratio, learned std, clip 0.2", "shipped ratio, std 1, clip 0.6")
+        cells = {label: cells[label] for label in kept}
+    return {label: study(profile, learner, PUBLISHED) for label, learner in cells.items()}
+
+
+DEFECTS: dict[str, dict[str, Any]] = {
+    "corrected": {},
+    "density at squashed action": {"log_probability_at": "squashed"},
+    "consecutive batches of 32": {"minibatch_rule": "consecutive", "epochs": 10},
+    "batch-normalised reward": {"minibatch_rule": "consecutive", "epochs": 10, "reward_normalisation": "batch"},
+    "batch-normalised advantage": {"advantage": "batch_norm"},
+    "one-step value target": {"value_target": "one_step"},
+    "value clip 0.6": {"value_clip": 0.6, "value_loss": "squared", "value_coefficient": 2.0},
+    "time limit as terminal": {"time_limit": "terminal"},
+    "RMSprop 1e-4": {"optimiser": "rmsprop", "learning_rate": 1e-4, "learning_rate_end": 1e-4},
+    "normal weights, no input scaling": {"initialisation": "normal", "input_scaling": "none"},
+}
+
+
+def defect_arms(profile: Profile) -> dict[str, LearnerStudy]:
+    """Each further habit of the shipped code alone, then all of them, world included."""
+    names = list(DEFECTS) if profile == "full" else ["corrected"]
+    arms = {label: study(profile, DEFECTS[label], PUBLISHED) for label in names}
+    shipped_world = PUBLISHED | {"mode": "as_shipped"}
+    arms["everything as shipped"] = study(profile, AS_SHIPPED, shipped_world, updates=400, evaluate_every=20)
+    if profile == "full":
+        arms["world as shipped"] = study(profile, {}, shipped_world)
+    return arms
+
+
+def reward_arms(profile: Profile) -> dict[str, LearnerStudy]:
+    """The price of reactive power: four alphas, two barriers, two units."""
+    arms = {}
+    for barrier in ("bowl", "l1"):
+        for unit in ("mvar", "per_unit"):
+            for alpha in ALPHAS if profile == "full" else (0.1, 0.01):
+                label = f"{barrier}, alpha {alpha:g}, {unit}"
+                arms[label] = study(profile, {}, {"barrier": barrier, "q_weight": alpha, "q_unit": unit})
+    return (
+        arms
+        if profile == "full"
+        else {label: arm for label, arm in arms.items() if "bowl" in label and "mvar" in label}
+    )
+
+
+def reward_optimum_arms(profile: Profile) -> dict[str, ControllerStudy]:
+    """Scripted controllers and the per-step search of the reward's own optimum, under every reward of the sweep."""
+    days = {"smoke": 1, "quick": 3, "full": 24}[profile]
+    return {
+        f"{controller}, {label}": ControllerStudy(environment=study.environment, controller=controller, test_days=days)
+        for label, study in reward_arms(profile).items()
+        for controller in ("none", "droop", "droop_dead_band", "reward_search")
+    }
+
+
+def discount_arms(profile: Profile) -> dict[str, LearnerStudy]:
+    """Does the future matter? Actions do not move the loads."""
+    return {f"gamma {gamma:g}": study(profile, {"gamma": gamma}, AGREEING) for gamma in (0.0, 0.99)}
+
+
+def loss_arms(profile: Profile) -> dict[str, LearnerStudy]:
+    """A reward that prices losses and excursions instead of reactive power."""
+    goal = {"barrier": "courant_beltrami", "q_weight": 0.0, "loss_weight": 1.0, "violation_weight": 50.0}
+    return {f"loss reward, gamma {gamma:g}": study(profile, {"gamma": gamma}, goal) for gamma in (0.0, 0.99)}
+
+
+PARADIGMS: dict[str, dict[str, Any]] = {
+    "MAPPO": {},
+    "IPPO": {"critic_sees": "own"},
+    "centralised PPO": {"actor_sees": "state", "critic_sees": "state"},
+}
+
+
+def paradigm_arms(world: str) -> Callable[[Profile], dict[str, LearnerStudy]]:
+    """MAPPO, IPPO and centralised PPO on one feeder."""
+    return lambda profile: {
+        label: study(profile, learner, AGREEING, world=world) for label, learner in PARADIGMS.items()
+    }
+
+
+def barrier_arms(profile: Profile) -> dict[str, LearnerStudy]:
+    """The three barriers of the paper at the published alpha and at one where reward and control agree."""
+    return {
+        f"{barrier}, alpha {alpha:g}": study(profile, {}, {"barrier": barrier, "q_weight": alpha})
+        for barrier in ("l1", "l2", "bowl")
+        for alpha in ((0.1, 0.01) if profile == "full" else (0.01,))
+    }
+
+
+def controller_arms(world: str, load_scale: float = 1.4) -> Callable[[Profile], dict[str, ControllerStudy]]:
+    """Every scripted controller on one feeder, at the reward where reward and control agree."""
+    environment = VoltageControlSettings(**AGREEING, load_scale=load_scale)
+
+    def arms(profile: Profile) -> dict[str, ControllerStudy]:
+        days = {"smoke": 1, "quick": 24, "full": 120}[profile]
+        return {
+            name: ControllerStudy(world=world, environment=environment, controller=name, test_days=days)
+            for name in CONTROLLERS
+        }
+
+    return arms
+
+
+def calibration_arms(profile: Profile) -> dict[str, ControllerStudy]:
+    """No control, droop and random actions at several load scales: how hard the feeder is."""
+    days = {"smoke": 1, "quick": 12, "full": 120}[profile]
+    return {
+        f"{controller}, load {scale:g}": ControllerStudy(
+            environment=VoltageControlSettings(load_scale=scale), controller=controller, test_days=days
+        )
+        for scale in ((1.0, 1.2, 1.4, 1.87, 2.5) if profile == "full" else (1.4, 1.87))
+        for controller in ("none", "droop", "random")
+    }
