@@ -22,10 +22,11 @@ MAY_IMPORT = {
     "stats": WORLDS,
     "plotting": WORLDS,
     "orchestration": WORLDS,
-    "notebook": BELOW_PAPERS,
+    "evidence": BELOW_PAPERS,
+    "notebook": BELOW_PAPERS | {"evidence"},
     "papers": BELOW_PAPERS,
     "__init__": WORLDS,
-    "__main__": BELOW_PAPERS | {"notebook", "papers"},
+    "__main__": BELOW_PAPERS | {"evidence", "notebook", "papers"},
 }
 PICKLERS = {"pickle", "cPickle", "dill", "joblib", "shelve", "marshal"}
 SOURCES = sorted((ROOT / "replication").rglob("*.py"))
