@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from replication.data.days import SPLITS, draw_held_out_days
-from replication.data.profiles import DAYS_FILE, PROFILES_FILE, UNIT
+from replication.data.year import DAYS_FILE, PROFILES_FILE, UNIT
 
 FIRST_DAY = datetime.date(2016, 1, 1)
 

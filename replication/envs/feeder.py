@@ -7,6 +7,7 @@ from functools import cache
 import numpy as np
 
 from replication.data.feeders import read_feeder
+from replication.envs.branch_units import branch_arrays
 from replication.envs.feeder_tree import order_tree
 from replication.envs.synthetic_feeder import synthetic_tables
 from replication.settings import BadInput
@@ -68,22 +69,21 @@ def check(feeder: Feeder) -> None:
         if len(values) != n:
             raise BadInput(f"feeder {feeder.name}: {name} has {len(values)} entries for {n} buses")
         if not np.all(np.isfinite(values)):
-            raise BadInput(
-                f"feeder {feeder.name}: {name} holds NaN or infinity at bus {int(np.argmin(np.isfinite(values)))}"
-            )
+            bus = int(np.argmin(np.isfinite(values)))
+            raise BadInput(f"feeder {feeder.name}: {name} holds NaN or infinity at bus {bus}")
     if n == 0 or feeder.parent[0] != -1:
         raise BadInput(f"feeder {feeder.name}: bus 0 must be the slack (parent -1)")
     late = np.flatnonzero((feeder.parent[1:] < 0) | (feeder.parent[1:] >= np.arange(1, n))) + 1
     if len(late):
+        bus, parent = int(late[0]), int(feeder.parent[late[0]])
         raise BadInput(
-            f"feeder {feeder.name}: bus {int(late[0])} must follow its parent in the order of buses, got parent {int(feeder.parent[late[0]])}"
+            f"feeder {feeder.name}: bus {bus} must come after its parent, got parent {parent}; reorder the buses"
         )
     if np.any((feeder.pv_bus < 0) | (feeder.pv_bus >= n)):
         raise BadInput(f"feeder {feeder.name}: PV buses must lie in 0..{n - 1}, got {feeder.pv_bus.tolist()}")
     if len(feeder.pv_mva) != len(feeder.pv_bus) or np.any(feeder.pv_mva <= 0):
-        raise BadInput(
-            f"feeder {feeder.name}: one positive rating per PV bus is needed, got {len(feeder.pv_mva)} for {len(feeder.pv_bus)}"
-        )
+        given = f"{len(feeder.pv_mva)} for {len(feeder.pv_bus)}"
+        raise BadInput(f"feeder {feeder.name}: one positive rating per PV bus is needed, got {given}")
 
 
 @cache
@@ -107,6 +107,18 @@ def case141() -> Feeder:
     Source: Khodr et al. 2008 in MATPOWER's version of 2020; zones, PV buses and ratings of MAPDN, 2110.14300.
     """
     return from_table(read_feeder("case141"))
+
+
+@cache
+def case322() -> Feeder:
+    """322-bus network from SimBench parts, 110/20/0.4 kV with four transformers; 38 agents in 22 zones.
+
+    Rated 4.249 MW + j1.679 MVAr on 293 load buses, 66.7 km of lines, inverters 4.72 MVA. At the rated load all at
+    once the lowest voltage is 0.717 p.u.; the profiles' coincident peak is far below it.
+
+    Source: 2110.14300 with SimBench's grids (replication/data/build_case322.py).
+    """
+    return from_table(read_feeder("case322"))
 
 
 def synthetic(n_agents: int, seed: int = 0) -> Feeder:
@@ -165,12 +177,13 @@ def from_branches(
     ends = [(int(start), int(end)) for start, end in zip(branches["from"], branches["to"], strict=True)]
     order = order_tree(name, [int(bus) for bus in buses["bus"]], ends, slack)
     label = np.array([bus for bus, _ in order])
-    fed_by = np.array([branch for _, branch in order])
     place = {int(bus): k for k, bus in enumerate(label)}
     listed = {int(bus): k for k, bus in enumerate(buses["bus"])}
     rows = [listed[int(bus)] for bus in label]
     column = {key: np.array(buses[key])[rows] for key in ("vn_kv", "load_mw", "load_mvar", "zone")}
-    parts = _per_unit(name, branches, ends, fed_by, label, column["vn_kv"].astype(float), base_mva)
+    volts = dict(zip(label.tolist(), column["vn_kv"].tolist(), strict=True))
+    ohm = np.array([volts[end] ** 2 / base_mva for _, end in ends])  # base impedance at each branch's `to` bus
+    parts = branch_arrays(name, branches, ends, order[1:], ohm)
     parent = [-1] + [place[sum(ends[branch]) - int(bus)] for bus, branch in order[1:]]
     pv_bus = [place.get(int(bus), -1) for bus in inverters["bus"]]
     return Feeder(
@@ -188,48 +201,3 @@ def from_branches(
         bus_label=label.astype(np.int64),
         **parts,
     )
-
-
-def _per_unit(
-    name: str, branches: Mapping, ends: list, fed_by: np.ndarray, label: np.ndarray, vn_kv: np.ndarray, base_mva: float
-) -> dict[str, np.ndarray]:
-    """Branch arrays in per unit, indexed by the bus a branch feeds; entry 0 is unused."""
-    count = len(ends)
-    feeding = fed_by[1:]
-    voltage = dict(zip(label.tolist(), vn_kv.tolist(), strict=True))
-    ohm = np.array([voltage[end] ** 2 / base_mva for _, end in ends])
-    column = {key: np.array(branches.get(key, np.full(count, default)), float) for key, default in _BRANCH_COLUMNS}
-    idle = np.flatnonzero(np.hypot(column["r_ohm"], column["x_ohm"]) == 0)
-    if len(idle):
-        raise BadInput(
-            f"feeder {name}: branch {idle[0]} ({ends[idle[0]][0]}-{ends[idle[0]][1]}) has no impedance; merge its buses"
-        )
-    series = (column["r_ohm"] + 1j * column["x_ohm"]) / ohm
-    shunt_from = (column["g_from_us"] + 1j * column["b_from_us"]) * 1e-6 * ohm
-    shunt_to = (column["g_to_us"] + 1j * column["b_to_us"]) * 1e-6 * ohm
-    ratio, shift = column["ratio"].copy(), np.radians(column["shift_degree"])
-    turned = np.zeros(count, dtype=bool)
-    turned[feeding] = np.array([ends[branch][1] for branch in feeding], dtype=int) != label[1:]
-    # A branch listed from child to parent: its ideal transformer moves to the other end of the section.
-    square = np.where(turned, ratio**2, 1.0)
-    series, ratio, shift = series * square, np.where(turned, 1 / ratio, ratio), np.where(turned, -shift, shift)
-    near, far = np.where(turned, shunt_to, shunt_from) / square, np.where(turned, shunt_from, shunt_to) / square
-    arrays = {"r": series.real, "x": series.imag, "g_from": near.real, "b_from": near.imag}
-    arrays |= {"g_to": far.real, "b_to": far.imag, "shift": shift}
-    parts = {key: np.concatenate([[0.0], values[feeding]]) for key, values in arrays.items()}
-    parts["ratio"] = np.concatenate([[1.0], ratio[feeding]])
-    parts["is_line"] = np.concatenate([[True], column["is_line"][feeding] > 0])
-    return parts
-
-
-_BRANCH_COLUMNS = (
-    ("r_ohm", 0.0),
-    ("x_ohm", 0.0),
-    ("g_from_us", 0.0),
-    ("b_from_us", 0.0),
-    ("g_to_us", 0.0),
-    ("b_to_us", 0.0),
-    ("ratio", 1.0),
-    ("shift_degree", 0.0),
-    ("is_line", 1.0),
-)

@@ -34,16 +34,14 @@ def order_tree(name: str, buses: Sequence[int], ends: Sequence[tuple[int, int]],
             if branch == feeding:
                 continue
             if other in reached:
-                raise BadInput(
-                    f"feeder {name}: branch {branch} ({ends[branch][0]}-{ends[branch][1]}) closes a loop; open it, feeders must be trees"
-                )
+                start, end = ends[branch]
+                raise BadInput(f"feeder {name}: branch {start}-{end} closes a loop; open it, feeders must be trees")
             reached.add(other)
             heapq.heappush(waiting, (other, branch))
     cut_off = sorted(set(buses) - reached)
     if cut_off:
-        raise BadInput(
-            f"feeder {name}: bus {cut_off[0]} is an island ({len(cut_off)} of {len(buses)} buses have no path to slack {slack}); connect or remove it"
-        )
+        count = f"{len(cut_off)} of {len(buses)} buses have no path to slack {slack}"
+        raise BadInput(f"feeder {name}: bus {cut_off[0]} is an island ({count}); connect or remove it")
     return order
 
 
@@ -59,7 +57,7 @@ def _neighbours(
     for branch, (start, end) in enumerate(ends):
         for bus in (start, end):
             if bus not in neighbours:
-                raise BadInput(f"feeder {name}: branch {branch} ({start}-{end}) names bus {bus}, which is not listed")
+                raise BadInput(f"feeder {name}: branch {start}-{end} names bus {bus}, which is not listed")
         neighbours[start].append((end, branch))
         neighbours[end].append((start, branch))
     return neighbours
