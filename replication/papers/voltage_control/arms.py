@@ -128,10 +128,10 @@ PARADIGMS: dict[str, dict[str, Any]] = {
 }
 
 
-def paradigm_arms(world: str) -> Callable[[Profile], dict[str, LearnerStudy]]:
+def paradigm_arms(world: str, **changes: Any) -> Callable[[Profile], dict[str, LearnerStudy]]:
     """MAPPO, IPPO and centralised PPO on one feeder."""
     return lambda profile: {
-        label: study(profile, learner, AGREEING, world=world) for label, learner in PARADIGMS.items()
+        label: study(profile, learner, AGREEING, world=world, **changes) for label, learner in PARADIGMS.items()
     }
 
 
@@ -167,4 +167,16 @@ def calibration_arms(profile: Profile) -> dict[str, ControllerStudy]:
         )
         for scale in ((1.0, 1.2, 1.4, 1.87, 2.5) if profile == "full" else (1.4, 1.87))
         for controller in ("none", "droop", "random")
+    }
+
+
+def assignment_arms(profile: Profile) -> dict[str, ControllerStudy]:
+    """No control and droop under ten deals of profiles to buses: how much the difficulty hangs on the deal."""
+    days = {"smoke": 1, "quick": 12, "full": 120}[profile]
+    return {
+        f"{controller}, assignment {seed}": ControllerStudy(
+            environment=VoltageControlSettings(assignment_seed=seed), controller=controller, test_days=days
+        )
+        for seed in range(10 if profile == "full" else 2)
+        for controller in ("none", "droop")
     }
