@@ -168,7 +168,7 @@ def test_matrix_keeps_the_seeds_that_all_arms_have():
 def test_table_refuses_missing_columns_and_doubled_scores():
     with pytest.raises(BadInput, match="without column 'seed'"):
         scores.score_table([{"experiment": "a", "arm": "b", "metric": "c", "value": 1.0}])
-    with pytest.raises(BadInput, match="given twice for experiment sweep, arm alpha 0.1, seed 10, metric reward;"):
+    with pytest.raises(BadInput, match=r"given twice for experiment sweep, arm alpha 0\.1, seed 10, metric reward;"):
         scores.score_table(rows() + rows()[:1])
 
 
