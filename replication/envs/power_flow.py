@@ -9,8 +9,6 @@ from numpy.typing import ArrayLike
 from replication.envs.feeder import Feeder
 from replication.envs.power_flow_kernel import (
     LANES,
-    Network,
-    Tile,
     branch_loss_tile,
     flat_start,
     network,
@@ -71,7 +69,7 @@ def solve(
     if kind == np.float32:
         tol = max(tol, FLOAT32_TOLERANCE)
     batch, n = active.shape
-    voltage, angle, losses = (np.empty((batch, n), kind) for _ in range(3))
+    voltage, angle, losses = np.empty((3, batch, n), kind)  # one block: the allocator keeps it for the next call
     converged, iterations = np.empty(batch, np.bool_), np.empty(batch, np.int64)
     _solve_batch(
         network(feeder, kind.type), tile(n, kind.type), active, reactive, tol, max_iterations,
