@@ -47,8 +47,7 @@ def case322_net() -> tuple[Any, list[int]]:
     zones = [0] * (TRUNK_BUSES + 1)
     _build_trunk(net)
     last = medium.load.index[medium.load.bus == TRUNK_BUSES][0]  # an industrial load at bus 15 comes later: left out
-    for _, load in medium.load.loc[:last].iterrows():
-        _add_load(net, load, 0)
+    _add_loads(net, medium.load.loc[:last], 0)
     for coupling in COUPLING_BUSES:
         net.load = net.load.drop(net.load.index[net.load.bus == coupling][0])
     for low, coupling in zip(low_grids, COUPLING_BUSES, strict=True):
@@ -105,19 +104,15 @@ def _hang(net: Any, low: Any, coupling: int, zones_before: int) -> list[int]:
     offset = len(net.bus)
     root = int(low.trafo.lv_bus.iloc[0])
     low_buses = low.bus.index[low.bus.vn_kv < 1]
-    for _ in low_buses:
-        pandapower.create_bus(net, vn_kv=0.4)
+    pandapower.create_buses(net, len(low_buses), vn_kv=0.4)
     feeding = pandapower.create_transformer(net, coupling, root + offset, std_type="0.4 MVA 20/0.4 kV")
     net.trafo.loc[feeding, "sn_mva"] = FEEDING_MVA
-    for _, line in low.line.iterrows():
-        _add_line(net, line, offset)
-    for _, load in low.load.iterrows():
-        _add_load(net, load, offset)
+    _add_lines(net, low.line, offset)
+    _add_loads(net, low.load, offset)
     parts = _subtrees(low.line, root)
     plants = low.sgen.bus.tolist()
     plants += [max(part) for part in parts if not part & set(plants)]
-    for bus in plants:
-        pandapower.create_sgen(net, bus + offset, p_mw=0.0)
+    pandapower.create_sgens(net, [bus + offset for bus in plants], p_mw=0.0)
     return [next((zones_before + k for k, part in enumerate(parts, start=1) if bus in part), 0) for bus in low_buses]
 
 
@@ -138,28 +133,28 @@ def _subtrees(line: Any, root: int) -> list[set[int]]:
     return parts
 
 
-def _add_line(net: Any, line: Any, offset: int) -> None:
+def _add_lines(net: Any, line: Any, offset: int) -> None:
+    """Lines of a low-voltage grid; one whose r or x is below a milliohm is lengthened until both reach two."""
     import pandapower
 
-    length = line.length_km
-    if length * min(line.r_ohm_per_km, line.x_ohm_per_km) < SHORTEST_OHM:
-        length = LENGTHENED_OHM / min(line.r_ohm_per_km, line.x_ohm_per_km)
-    pandapower.create_line_from_parameters(
+    smaller = line[["r_ohm_per_km", "x_ohm_per_km"]].min(axis=1)
+    pandapower.create_lines_from_parameters(
         net,
-        int(line.from_bus) + offset,
-        int(line.to_bus) + offset,
-        length_km=length,
-        r_ohm_per_km=line.r_ohm_per_km,
-        x_ohm_per_km=line.x_ohm_per_km,
-        c_nf_per_km=line.c_nf_per_km,
-        max_i_ka=line.max_i_ka,
+        (line.from_bus + offset).tolist(),
+        (line.to_bus + offset).tolist(),
+        length_km=line.length_km.where(line.length_km * smaller >= SHORTEST_OHM, LENGTHENED_OHM / smaller).tolist(),
+        r_ohm_per_km=line.r_ohm_per_km.tolist(),
+        x_ohm_per_km=line.x_ohm_per_km.tolist(),
+        c_nf_per_km=line.c_nf_per_km.tolist(),
+        max_i_ka=line.max_i_ka.tolist(),
     )
 
 
-def _add_load(net: Any, load: Any, offset: int) -> None:
+def _add_loads(net: Any, load: Any, offset: int) -> None:
     import pandapower
 
-    pandapower.create_load(net, int(load.bus) + offset, p_mw=load.p_mw, q_mvar=load.q_mvar)
+    buses = (load.bus + offset).tolist()
+    pandapower.create_loads(net, buses, p_mw=load.p_mw.tolist(), q_mvar=load.q_mvar.tolist())
 
 
 def _branches(net: Any) -> dict[str, list]:

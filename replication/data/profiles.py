@@ -116,8 +116,8 @@ def on_feeder(
     year = bundle or load_bundle()
     rows = training_rows(year.split_of_day, STEPS_PER_ROW)
     used = [k for k, name in enumerate(year.load_names) if name[0] in "HG"]
-    load_shape = year.load_p[:, used] / year.load_p[rows][:, used].max(axis=0)
-    pv_shape = year.pv / year.pv[rows].max(axis=0)
+    load_shape = _over_its_maximum(year.load_p[:, used], rows)
+    pv_shape = _over_its_maximum(year.pv, rows)
     pv_peak = feeder.pv_mva / INVERTER_OVERSIZING
     return Profiles(
         source=f"SimBench 2016 on {feeder.name}, load {load_scale:g}, PV {pv_scale:g}, assignment {assignment_seed}",
@@ -155,6 +155,14 @@ def coincident_peak(profiles: Profiles) -> tuple[float, float]:
     return _largest_sum(profiles.load_p_shape, profiles.load_shape_of_bus, profiles.load_mw_scale), _largest_sum(
         profiles.pv_shape, profiles.pv_shape_of_agent, profiles.pv_mw_scale
     )
+
+
+def _over_its_maximum(profiles: np.ndarray, training: np.ndarray) -> np.ndarray:
+    """Each column (rows, k) over its largest value on training rows."""
+    largest = profiles[training].max(axis=0)
+    if not np.all(largest > 0):
+        raise BadInput(f"profile column {int(np.argmin(largest))} never rises above 0 on training days; leave it out")
+    return profiles / largest
 
 
 def _assign_loads(feeder: Any, num_shapes: int, seed: int) -> np.ndarray:

@@ -4,6 +4,7 @@ import csv
 import hashlib
 import io
 import zipfile
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from replication.data.days import SPLITS, STEPS_PER_DAY
+from replication.data.days import FEWEST_DAYS, SPLITS, STEPS_PER_DAY
 from replication.data.feeders import BUNDLE
 from replication.settings import BadInput
 
@@ -37,20 +38,37 @@ def load_bundle(profiles_file: Path = PROFILES_FILE, days_file: Path = DAYS_FILE
     """Read the shipped year (or another file of the same layout).
 
     Raises:
-        BadInput: missing file, missing or unequal columns, rows that are not whole days, too few days.
+        BadInput: a missing or torn file, missing or unequal columns, NaN, rows that are not whole days, too few days.
     """
+    name = profiles_file.name
     arrays = _read_arrays(profiles_file)
-    names = tuple(str(name) for name in arrays["load_names"])
-    count = len(arrays["load_p"])
-    if arrays["load_q"].shape != (count, len(names)) or arrays["load_p"].shape != (count, len(names)):
-        raise BadInput(f"{profiles_file.name}: load_p and load_q must have one column for each of {len(names)} names")
-    rows_per_day = STEPS_PER_DAY // STEPS_PER_ROW
-    if count % rows_per_day or len(arrays["pv"]) != count:
+    load_names = tuple(str(given) for given in arrays["load_names"])
+    rows, per_day = len(arrays["load_p"]), STEPS_PER_DAY // STEPS_PER_ROW
+    for block in ("load_p", "load_q", "pv"):
+        if arrays[block].ndim != 2 or len(arrays[block]) != rows or rows % per_day:
+            shape = arrays[block].shape
+            raise BadInput(
+                f"{name}: {block} must be a table of whole days of {per_day} rows, as load_p is; got {shape}"
+            )
+    if not arrays["load_p"].shape[1] == arrays["load_q"].shape[1] == len(load_names):
+        raise BadInput(f"{name}: load_p and load_q must have one column for each of the {len(load_names)} load_names")
+    if rows < FEWEST_DAYS * per_day:
+        raise BadInput(f"{name} covers {rows // per_day} days; at least {FEWEST_DAYS} are needed")
+    check_complete(name, arrays["load_p"], load_names)
+    check_complete(name, arrays["load_q"], load_names)
+    check_complete(name, arrays["pv"], [f"PV{k + 1}" for k in range(arrays["pv"].shape[1])])
+    year = {block: arrays[block] * UNIT for block in ("load_p", "load_q", "pv")}
+    return Bundle(load_names=load_names, split_of_day=read_days(days_file, rows // per_day), **year)
+
+
+def check_complete(name: str, table: np.ndarray, columns: Sequence[str]) -> None:
+    """Raise a one-line `BadInput` naming the first NaN or infinity of a table (rows, columns)."""
+    holes = np.argwhere(~np.isfinite(table))
+    if len(holes):
+        row, column = holes[0]
         raise BadInput(
-            f"{profiles_file.name}: load and PV need the same whole days of {rows_per_day} rows, got {count}"
+            f"{name}: column {columns[column]} has no number in row {row} ({len(holes)} gaps); fill them first"
         )
-    year = {name: arrays[name] * UNIT for name in ("load_p", "load_q", "pv")}
-    return Bundle(load_names=names, split_of_day=read_days(days_file, count // rows_per_day), **year)
 
 
 def read_days(path: Path, num_days: int) -> np.ndarray:
@@ -58,9 +76,12 @@ def read_days(path: Path, num_days: int) -> np.ndarray:
     split = np.zeros(num_days, dtype=np.int8)
     text = "".join(line for line in path.read_text(encoding="utf-8").splitlines(True) if not line.startswith("#"))
     for row in csv.DictReader(io.StringIO(text)):
-        if not 0 <= int(row["day"]) < num_days or row["split"] not in SPLITS:
-            raise BadInput(f"{path.name}: day {row['day']} ({row['split']}) is not among {num_days} days and {SPLITS}")
-        split[int(row["day"])] = SPLITS.index(row["split"])
+        day = row.get("day") or ""
+        if not day.isdigit() or int(day) >= num_days or row.get("split") not in SPLITS:
+            raise BadInput(
+                f"{path.name}: needed: a day 0..{num_days - 1} and a split of {SPLITS}, got {list(row.values())}"
+            )
+        split[int(day)] = SPLITS.index(row["split"])
     return split
 
 
@@ -76,12 +97,13 @@ def data_digest(names: Sequence[str]) -> str:
 
 
 def _read_arrays(path: Path) -> dict[str, np.ndarray]:
+    blocks = ("load_names", "load_p", "load_q", "pv")
     try:
         with np.load(path, allow_pickle=False) as stored:
-            return {name: stored[name] for name in ("load_names", "load_p", "load_q", "pv")}
+            return {name: stored[name] for name in blocks}
     except FileNotFoundError:
         raise BadInput(f"no profile file {path.name}; build it with python -m replication.data.build_bundle") from None
-    except KeyError as missing:
-        raise BadInput(
-            f"{path.name}: column block {missing} is missing; needed: load_names, load_p, load_q, pv"
-        ) from None
+    except KeyError:
+        raise BadInput(f"{path.name} lacks a block; needed: {', '.join(blocks)}") from None
+    except (OSError, ValueError, zipfile.BadZipFile, zlib.error):
+        raise BadInput(f"{path.name} cannot be read; restore it from version control or rebuild the bundle") from None

