@@ -130,21 +130,24 @@ def run_tests(rest: list, python: str) -> int:
 
 
 def build_site(rest: list, python: str) -> int:
-    """README and executed notebooks as pages; nothing is run."""
+    """README and executed notebooks as pages; nothing is run, and a failed build leaves the old pages."""
     pages = [ROOT / "README.md", *sorted((ROOT / "notebooks").glob("*.ipynb"))]
     with tempfile.TemporaryDirectory() as folder:
+        source, built = Path(folder, "source"), Path(folder, "built")
+        shutil.copytree(str(ROOT / "figures"), str(source / "figures"))
         for page in pages:
-            shutil.copy(str(page), folder)
-        shutil.copytree(str(ROOT / "figures"), str(Path(folder, "figures")))
+            shutil.copy(str(page), str(source))
         lines = ["# Replication", "", "```{toctree}"] + [page.stem for page in pages] + ["```", ""]
-        Path(folder, "index.md").write_text("\n".join(lines))
-        command = [python, "-m", "sphinx", "-q", "-C", "-b", "html"]
+        (source / "index.md").write_text("\n".join(lines))
+        command = [python, "-m", "sphinx", "-q", "-C", "-b", "html", "-d", str(Path(folder, "trees"))]
         for setting in ("extensions=myst_nb", "html_theme=furo", "nb_execution_mode=off", "project=Replication"):
             command += ["-D", setting]
-        code = subprocess.call(command + rest + [folder, str(ROOT / "site")], env=clean_variables())
-    if code == 0:
-        say("the pages start at site/index.html")
-    return code
+        if subprocess.call([*command, *rest, str(source), str(built)], env=clean_variables()):
+            return 1
+        shutil.rmtree(str(ROOT / "site"), ignore_errors=True)
+        shutil.move(str(built), str(ROOT / "site"))
+    say("the pages start at site/index.html")
+    return 0
 
 
 def renew_locks() -> int:
