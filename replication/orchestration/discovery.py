@@ -18,6 +18,13 @@ from replication.orchestration import project
 from replication.orchestration.plan import Experiment
 from replication.settings import BadInput, choose, digest
 
+PROJECT = ("voltage_control", "radio_resource", "general_utilities", "optimal_transport")
+
+
+def known() -> list[str]:
+    """The papers of the project, begun or not, and any further one that is found."""
+    return list(dict.fromkeys([*PROJECT, *papers()]))
+
 
 def papers() -> dict[str, Path]:
     """Paper name -> its folder, in alphabetical order; extra papers last."""

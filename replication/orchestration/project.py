@@ -30,8 +30,12 @@ def resolve(folder: str | Path) -> Path:
 
 def runs_folder(folder: str | Path = "runs") -> Path:
     """Where runs are kept: `folder`, or the variable REPLICATION_RUNS in place of the default "runs"."""
-    moved = os.environ.get("REPLICATION_RUNS")
-    return resolve(moved) if moved and str(folder) == "runs" else resolve(folder)
+    return _movable(folder, "runs", "REPLICATION_RUNS")
+
+
+def figures_folder(folder: str | Path = "figures") -> Path:
+    """Where figures and committed results are: `folder`, or REPLICATION_FIGURES in place of the default "figures"."""
+    return _movable(folder, "figures", "REPLICATION_FIGURES")
 
 
 def shown(path: str | Path) -> str:
@@ -56,3 +60,8 @@ def writable(folder: Path, what: str) -> Path:
     except OSError as error:
         reason = error.strerror or str(error)
         raise BadInput(f"cannot write {what} folder {str(folder)!r}: {reason}; choose another with --{what}") from None
+
+
+def _movable(folder: str | Path, default: str, variable: str) -> Path:
+    moved = os.environ.get(variable)
+    return resolve(moved) if moved and str(folder) == default else resolve(folder)

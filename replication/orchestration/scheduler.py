@@ -11,7 +11,7 @@ import pandas as pd
 
 from replication.orchestration import clusters, lock, plan, project, provenance, table
 from replication.orchestration.plan import Experiment, RunSpec
-from replication.orchestration.progress import Progress, duration
+from replication.orchestration.progress import Progress, duration, in_notebook
 from replication.orchestration.store import Store
 from replication.orchestration.work import Outcome
 from replication.settings import BadInput, Profile
@@ -108,7 +108,7 @@ class Sweep:
                 other_source.setdefault(f"{spec.paper}/{spec.experiment}", []).append(spec.name)
             if found:
                 self._export(spec)
-        for name, runs in other_source.items():
+        for name, runs in other_source.items() if not in_notebook() else ():
             self.progress.line(
                 f"warning: {len(runs)} finished run(s) of {name} were computed by other source and are used as they "
                 "are; raise the experiment's version to redo them"

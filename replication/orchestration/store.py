@@ -68,10 +68,9 @@ class Store:
         """Where the committed copy of the run's result lies or would lie."""
         return self.figures / spec.paper / "results" / spec.key
 
-    def find(self, spec: RunSpec, prefer_committed: bool = False) -> Stored | None:
+    def find(self, spec: RunSpec, committed_only: bool = False) -> Stored | None:
         """The finished result, from the run folder or the committed copy; None when neither is sound."""
-        places = [self.folder(spec), self.committed(spec)]
-        for folder in reversed(places) if prefer_committed else places:
+        for folder in ([] if committed_only else [self.folder(spec)]) + [self.committed(spec)]:
             if (folder / "done.json").is_file() and not problems(folder, spec.key):
                 return read(folder)
         return None

@@ -17,14 +17,14 @@ FIXED = ("experiment", "arm", "seed", "metric", "value", "key")
 
 def open_store(runs: str | Path = "runs", figures: str | Path = "figures") -> Store:
     """The store of two folders; relative ones start at the project."""
-    return Store(project.runs_folder(runs), project.resolve(figures))
+    return Store(project.runs_folder(runs), project.figures_folder(figures))
 
 
 def stored(experiment: Experiment, profile: Profile, store: Store, seeds: int = 0) -> dict[str, list[Stored]]:
-    """Arm -> its finished results, block by block; the full profile reads the committed copies first."""
+    """Arm -> its finished results, block by block; the full profile reads only committed copies."""
     found: dict[str, list[Stored]] = {}
     for spec in plan.specs(experiment, profile, seeds):
-        result = store.find(spec, prefer_committed=profile == "full")
+        result = store.find(spec, committed_only=profile == "full")
         found.setdefault(spec.arm, []).extend([result] if result else [])
     return found
 
@@ -34,8 +34,8 @@ def score_table(experiments: Iterable[Experiment], profile: Profile, store: Stor
 
     Returns:
         Columns `experiment, arm, <settings that differ within an experiment>, seed, metric, value, key`,
-        one row per arm, seed and metric. `attrs["wall_seconds"]` is the computing time behind it and
-        `attrs["rules"]` maps each key to the rule digests noted when the run started.
+        one row per arm, seed and metric. `attrs` holds "wall_seconds" (computing time behind it), "commits"
+        (of the source at those times) and "rules" (key -> rule digests noted when the run started).
     """
     rows: list[dict[str, Any]] = []
     results: dict[str, Stored] = {}
@@ -53,8 +53,9 @@ def score_table(experiments: Iterable[Experiment], profile: Profile, store: Stor
                     for seed, metric, value in result.scores
                 ]
     table = pd.DataFrame(rows, columns=["experiment", "arm", *names, "seed", "metric", "value", "key"])
-    seconds = sum(float(result.environment().get("wall_seconds", 0.0)) for result in results.values())
-    table.attrs["wall_seconds"] = round(seconds, 1)
+    environments = [result.environment() for result in results.values()]
+    table.attrs["wall_seconds"] = round(sum(float(one.get("wall_seconds", 0.0)) for one in environments), 1)
+    table.attrs["commits"] = sorted({str(one.get("commit", "unknown")) for one in environments})
     table.attrs["rules"] = {key: result.settings.get("rules_digest", {}) for key, result in results.items()}
     return table
 
