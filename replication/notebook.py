@@ -2,7 +2,8 @@
 
 import html
 import inspect
-from collections.abc import Callable, Iterable
+import tomllib
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pandas as pd
 import pydantic
 
 from replication import evidence
-from replication.orchestration import clusters, project, provenance, scheduler, table
+from replication.orchestration import clusters, discovery, project, provenance, scheduler, table
 from replication.orchestration.plan import Experiment
 from replication.orchestration.progress import duration
 from replication.settings import Profile, Settings, setting
@@ -88,6 +89,39 @@ def verdicts(paper: str, parameters: NotebookParameters | None = None) -> Shown:
 def scorecard(parameters: NotebookParameters | None = None) -> Shown:
     """Tables of the claims of all papers, each with a line that counts the verdicts."""
     return _verdict_table(evidence.ledgers(**_from(parameters)))
+
+
+def estimates(
+    scores: pd.DataFrame, places: Mapping[str, tuple[str, str]], metrics: Iterable[str], digits: int = 4
+) -> Shown:
+    """Table of mean scores with their 95 % interval over seeds; one row per label, a single run has no interval.
+
+    Args:
+        scores: the table `parameters.ensure` returned.
+        places: label -> (experiment, arm); what has not run is left out.
+        metrics: columns.
+    """
+    from replication.seeding import stream
+    from replication.stats import intervals
+    from replication.stats.scores import find
+
+    rows = []
+    for label, (experiment, arm) in places.items():
+        row: dict[str, Any] = {"method": label}
+        for metric in metrics:
+            values = find(scores, experiment, arm, metric)["value"].to_numpy(float)
+            if len(values) > 1:
+                row[metric] = intervals.interval(values, rng=stream("table intervals")).text()
+            elif len(values):
+                row[metric] = f"{values[0]:.{digits}g}"
+        rows += [row] if len(row) > 1 else []
+    return show_table(rows)
+
+
+def assumptions(paper: str) -> Shown:
+    """Table of what the paper leaves open, what is chosen here, and how much it matters."""
+    text = (discovery.folder(paper) / "assumptions.toml").read_text(encoding="utf-8")
+    return show_table(tomllib.loads(text)["assumption"])
 
 
 def stamp(parameters: NotebookParameters, scores: pd.DataFrame) -> Shown:

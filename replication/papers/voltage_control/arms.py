@@ -135,6 +135,12 @@ def paradigm_arms(world: str, **changes: Any) -> Callable[[Profile], dict[str, L
     }
 
 
+def learner_arms_33(profile: Profile) -> dict[str, LearnerStudy]:
+    """The paradigms on 33 buses, and MAPPO with the settings that were best on validation days (assumption A-15)."""
+    tuned = study(profile, {"gamma": 0.0, "learning_rate": 1e-3}, AGREEING, updates=1000)
+    return paradigm_arms("voltage/case33")(profile) | {"MAPPO tuned": tuned}
+
+
 def barrier_arms(profile: Profile) -> dict[str, LearnerStudy]:
     """The three barriers of the paper at the published alpha and at one where reward and control agree."""
     return {

@@ -23,7 +23,7 @@ SWEEP, COMPARISON, PRIMARY = 5, 10, 20
 
 
 def train_and_test(study: LearnerStudy, seeds: tuple[int, ...], run: Run) -> Result:
-    """Train; choose the checkpoint of each seed by mean reward on validation days; judge it and the last on test days."""
+    """Train; choose each seed's checkpoint by mean reward on validation days; judge it and the last on test days."""
     world = replication.make(study.world, num_envs=len(seeds) * study.learner.envs, **study.environment.plain())
     held_out, windows = day_world(study.world, study.environment, "validation", study.validation_days, len(seeds))
 
@@ -88,7 +88,7 @@ EXPERIMENTS = (
     _scripted("reward_optimum", 1, arms.reward_optimum_arms),
     _scripted("calibration", 1, arms.calibration_arms),
     _scripted("assignment", 1, arms.assignment_arms),
-    _training("paradigms_33", 1, arms.paradigm_arms("voltage/case33"), _seeds(PRIMARY)),
+    _training("paradigms_33", 1, arms.learner_arms_33, _seeds(PRIMARY)),
     _training("ratio", 1, arms.ratio_arms, _seeds(PRIMARY)),
     _training("reward", 1, arms.reward_arms, _seeds(SWEEP)),
     _training("discount", 1, arms.discount_arms, _seeds(COMPARISON)),

@@ -1,0 +1,231 @@
+"""Figures of the voltage-control notebook: each takes scores and curves, draws, and says what it drew."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas
+from matplotlib.figure import Figure
+
+from replication.papers.voltage_control.arms import ALPHAS, CONTROLLERS, DEFECTS, PARADIGMS
+from replication.plotting import curves as draw
+from replication.plotting import theme
+from replication.seeding import stream
+from replication.stats import intervals, scores
+
+Curves = Mapping[str, Mapping[str, Mapping[str, np.ndarray]]]  # experiment -> arm -> name -> array
+RATE, LOSS, REWARD = "controllable rate", "line loss [MW]", "mean reward"
+PANELS = {"controllable": RATE, "line_loss_mw": LOSS, "reward": REWARD}
+LEARNERS_33 = (*PARADIGMS, "MAPPO tuned")
+LEARNERS_141 = tuple(PARADIGMS)
+NAMES = {name: name.replace("_", " ") for name in CONTROLLERS} | {"ieee1547": "IEEE 1547", "opf": "OPF"}
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A figure with its plotted numbers, the rows of the score table behind it, and its caption."""
+
+    figure: Figure
+    data: pandas.DataFrame
+    used: pandas.DataFrame
+    caption: str
+
+
+def rng() -> np.random.Generator:
+    """The generator of every interval drawn here: equal inputs give equal pictures."""
+    return stream("figure intervals")
+
+
+def seeds_of(table: pandas.DataFrame, experiment: str, arm: str, metric: str) -> np.ndarray:
+    """(S,) values by seed; empty when the arm has not run."""
+    return scores.find(table, experiment, arm, metric)["value"].to_numpy(float)
+
+
+def rows_of(table: pandas.DataFrame, wanted: Mapping[str, tuple[str, str]], metric: str) -> dict[str, tuple]:
+    """Label -> (values, estimate) for (experiment, arm) pairs that have run."""
+    found = {label: seeds_of(table, *place, metric) for label, place in wanted.items()}
+    return {
+        label: (values, intervals.interval(values, rng=rng()) if len(values) > 1 else None)
+        for label, values in found.items()
+        if len(values)
+    }
+
+
+def used_rows(table: pandas.DataFrame, wanted: Sequence[tuple[str, str]], metrics: Sequence[str]) -> pandas.DataFrame:
+    """Rows of the score table behind a picture."""
+    pairs = set(wanted)
+    inside = [pair in pairs for pair in zip(table["experiment"], table["arm"], strict=True)]
+    chosen = table[np.array(inside, dtype=bool) & table["metric"].isin(metrics)]
+    return chosen[["experiment", "arm", "seed", "metric", "value", "key"]]
+
+
+def compared(
+    table: pandas.DataFrame,
+    wanted: Mapping[str, tuple[str, str]],
+    caption: str,
+    metrics: Sequence[str] = tuple(PANELS),
+    references: Mapping[str, tuple[str, str]] | None = None,
+    what: str = "",
+    looks: Mapping[str, theme.Look] | None = None,
+) -> Drawing:
+    """Dots and intervals, one row per method, one panel per metric; references are lines through all rows."""
+    places = [*wanted.values(), *(references or {}).values()]
+    used = used_rows(table, places, metrics)
+    figure, axes = theme.figure(1, len(metrics), height=0.9 + 0.34 * max(len(wanted), 4), sharey=True)
+    for ax, metric in zip(np.atleast_1d(axes), metrics, strict=True):
+        lines = {label: seeds_of(table, *place, metric) for label, place in (references or {}).items()}
+        lines = {label: float(values[0]) for label, values in lines.items() if len(values)}
+        rows = rows_of(table, wanted, metric)
+        if rows:
+            draw.dots_and_intervals(ax, rows, xlabel=PANELS.get(metric.removeprefix("last_"), metric), references=lines,
+                                    looks=looks)  # fmt: skip
+    return Drawing(figure, used, used, caption if not what else f"{caption} {what}")
+
+
+def learners_and_controllers(table: pandas.DataFrame, buses: int, learners: Sequence[str], caption: str) -> Drawing:
+    """Every learner and every scripted controller of one feeder: control, losses, reward. Random is left out."""
+    return compared(table, places(buses, learners), caption)
+
+
+def places(buses: int, learners: Sequence[str]) -> dict[str, tuple[str, str]]:
+    """Label -> (experiment, arm) of the learners and the scripted controllers of one feeder."""
+    trained = {label: (f"paradigms_{buses}", label) for label in learners}
+    return trained | {NAMES[name]: (f"controllers_{buses}", name) for name in CONTROLLERS if name != "random"}
+
+
+def stress(table: pandas.DataFrame) -> Drawing:
+    """Scripted controllers on the stressed 33-bus feeder (load scale 1.87)."""
+    wanted = {NAMES[name]: ("stress_33", name) for name in CONTROLLERS if name != "random"}
+    return compared(table, wanted, "Scripted controllers on 33 buses at load scale 1.87, test days")
+
+
+def reward_and_control(table: pandas.DataFrame) -> Drawing:
+    """What the reward asks for: controllable rate and reward relative to no control, over alpha, for two barriers."""
+    figure, axes = theme.figure(2, 2, height=5.2, sharex=True)
+    frames = []
+    lines = {"reward search": "reward_search", "MAPPO": "", "droop": "droop", "droop dead band": "droop_dead_band",
+             "none": "none"}  # fmt: skip
+    for row, barrier in enumerate(("bowl", "l1")):
+        for column, metric in enumerate(("controllable", "reward")):
+            ax = axes[row, column]
+            bands: dict[str, Any] = {}
+            for label, controller in lines.items():
+                values, alphas = _over_alpha(table, barrier, controller, metric)
+                if metric == "reward" and len(alphas):
+                    none, _ = _over_alpha(table, barrier, "none", metric, alphas)
+                    values = (values - none) / np.abs(none)
+                if len(alphas):
+                    bands[label] = _band(values)
+                    frames.append(_frame(label, barrier, metric, alphas, bands[label]))
+            if bands:
+                x = {label: np.array(_over_alpha(table, barrier, lines[label], metric)[1]) for label in bands}
+                draw.learning_curves(ax, x, bands, xlabel="alpha [1/MVAr]" if row else "",
+                                     ylabel=RATE if metric == "controllable" else "reward gained over none",
+                                     names="legend" if (row, column) == (0, 0) else "none")  # fmt: skip
+            ax.set_xscale("log")
+            ax.set_xticks(ALPHAS, [f"{alpha:g}" for alpha in ALPHAS])
+            ax.minorticks_off()
+            ax.set_title(f"{barrier.capitalize()} barrier")
+            if metric == "reward":
+                ax.axhline(0, color=theme.colour("none"), lw=0.8)
+                ax.set_yscale("symlog", linthresh=0.5)
+    data = pandas.concat(frames) if frames else pandas.DataFrame()
+    arms = [(e, a) for e, a in zip(table["experiment"], table["arm"], strict=True) if e in ("reward", "reward_optimum")]
+    used = used_rows(table, [pair for pair in arms if "mvar" in pair[1]], ("controllable", "reward"))
+    return Drawing(figure, data, used, "What the reward asks for: control and reward over the price of reactive power")
+
+
+def _over_alpha(
+    table: pandas.DataFrame, barrier: str, controller: str, metric: str, alphas: Sequence[float] = ALPHAS
+) -> tuple[np.ndarray, list[float]]:
+    """(S, K) values over the alphas that have run, and these alphas; the learner for an empty controller."""
+    prefix, experiment = (f"{controller}, ", "reward_optimum") if controller else ("", "reward")
+    found = {a: seeds_of(table, experiment, f"{prefix}{barrier}, alpha {a:g}, mvar", metric) for a in sorted(alphas)}
+    found = {alpha: values for alpha, values in found.items() if len(values)}
+    return np.array(list(found.values())).T, list(found)
+
+
+def _band(values: np.ndarray) -> intervals.Band:
+    return intervals.band(values, rng=rng())
+
+
+def _frame(label: str, barrier: str, metric: str, x: Sequence[float], band: intervals.Band) -> pandas.DataFrame:
+    columns = {"method": label, "barrier": barrier, "metric": metric, "x": x}
+    return pandas.DataFrame(columns | {"middle": band.middle, "low": band.low, "high": band.high, "n": band.n})
+
+
+RATIO_LOOKS = {
+    "right ratio, learned std, clip 0.2": theme.Look("right, learned std, 0.2", "#d55e00", "-"),
+    "right ratio, learned std, clip 0.6": theme.Look("right, learned std, 0.6", "#e69f00", "-"),
+    "right ratio, std 1, clip 0.2": theme.Look("right, std 1, 0.2", "#d55e00", theme.DOT),
+    "right ratio, std 1, clip 0.6": theme.Look("right, std 1, 0.6", "#e69f00", theme.DOT),
+    "shipped ratio, learned std, clip 0.2": theme.Look("shipped, learned std, 0.2", "#0072b2", "-"),
+    "shipped ratio, learned std, clip 0.6": theme.Look("shipped, learned std, 0.6", "#56b4e9", "-"),
+    "shipped ratio, std 1, clip 0.2": theme.Look("shipped, std 1, 0.2", "#0072b2", theme.DOT),
+    "shipped ratio, std 1, clip 0.6": theme.Look("shipped, std 1, 0.6", "#56b4e9", theme.DOT),
+}
+
+
+def ratio_curves(table: pandas.DataFrame, found: Curves, predicted: float) -> Drawing:
+    """Mean tanh action and controllable rate on validation days over training, for the 2 x 2 x 2 arms."""
+    figure, axes = theme.figure(1, 2, height=3.6)
+    frames = []
+    for ax, name, ylabel in ((axes[0], "mean_action", "mean tanh action"), (axes[1], "controllable", RATE)):
+        bands, x = {}, {}
+        for arm in RATIO_LOOKS:
+            curves = found.get("ratio", {}).get(arm)
+            if curves is None:
+                continue
+            steps = np.concatenate([[0], np.asarray(curves["_steps"])])[np.asarray(curves["_evaluated_at"])]
+            bands[arm], x[arm] = _band(curves[f"evaluated_{name}"]), steps
+            frames.append(_frame(arm, "l1", name, steps, bands[arm]))
+        if bands:
+            draw.learning_curves(ax, x, bands, xlabel="environment steps per seed", ylabel=ylabel, looks=RATIO_LOOKS,
+                                 names="none")  # fmt: skip
+    axes[0].axhline(predicted, color=theme.INK, lw=1.0, ls=theme.DASH)
+    axes[0].annotate("predicted fixed point", (0.98, predicted), xycoords=("axes fraction", "data"), ha="right",
+                     va="bottom", fontsize=8)  # fmt: skip
+    handles, names = axes[0].get_legend_handles_labels()
+    if handles:
+        figure.legend(handles, names, loc="outside lower center", ncols=4, labelcolor="linecolor")
+    used = used_rows(table, [("ratio", arm) for arm in RATIO_LOOKS], ("last_mean_action", "last_controllable"))
+    data = pandas.concat(frames) if frames else pandas.DataFrame()
+    return Drawing(figure, data, used, "Importance ratio, exploration and clip: learning curves on validation days")
+
+
+def ratio_scores(table: pandas.DataFrame) -> Drawing:
+    """Where the 2 x 2 x 2 arms end: last policy on test days."""
+    return compared(table, {arm: ("ratio", arm) for arm in RATIO_LOOKS},
+                    "The last policy of each arm on test days, published L1 reward",
+                    ("last_mean_action", "last_controllable", "last_reward"),
+                    {"none": ("controllers_33", "none")}, looks=RATIO_LOOKS)  # fmt: skip
+
+
+def defects(table: pandas.DataFrame) -> Drawing:
+    """Each further habit of the shipped code alone, then all."""
+    arms = [*DEFECTS, "world as shipped", "everything as shipped"]
+    looks = {arm: theme.Look(arm, theme.colour("MAPPO")) for arm in arms}
+    return compared(table, {arm: ("defects", arm) for arm in arms},
+                    "Each habit of the shipped code alone, last policy on test days, published L1 reward",
+                    ("last_controllable", "last_reward"), {"none": ("controllers_33", "none")}, looks=looks)  # fmt: skip
+
+
+def barriers(table: pandas.DataFrame) -> Drawing:
+    """Three barriers at two prices."""
+    arms = [f"{barrier}, alpha {alpha:g}" for alpha in (0.1, 0.01) for barrier in ("l1", "l2", "bowl")]
+    looks = {arm: theme.Look(arm, theme.colour("MAPPO" if "0.01" in arm else "IPPO")) for arm in arms}
+    return compared(table, {arm: ("barriers", arm) for arm in arms}, "MAPPO under three barriers, test days",
+                    ("controllable", "line_loss_mw"), {"none": ("controllers_33", "none")}, looks=looks)  # fmt: skip
+
+
+def discount_and_loss(table: pandas.DataFrame) -> Drawing:
+    """Does the future matter, and what a reward on losses brings."""
+    wanted = {f"gamma {gamma:g}": ("discount", f"gamma {gamma:g}") for gamma in (0.0, 0.99)}
+    wanted |= {
+        f"loss reward, gamma {gamma:g}": ("loss_reward", f"loss reward, gamma {gamma:g}") for gamma in (0.0, 0.99)
+    }
+    looks = {label: theme.Look(label, theme.colour("IPPO" if "loss" in label else "MAPPO")) for label in wanted}
+    references = {"OPF": ("controllers_33", "opf"), "droop dead band": ("controllers_33", "droop_dead_band")}
+    return compared(table, wanted, "Discount 0 against 0.99, and a reward on losses and excursions, test days",
+                    ("controllable", "line_loss_mw"), references, looks=looks)  # fmt: skip
