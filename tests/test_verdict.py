@@ -158,6 +158,13 @@ def test_a_single_seed_is_not_taken_for_a_scripted_arm(judged):
     assert (row["status"], row["note"]) == ("inconclusive", "study/scripted has 2 of 10 seeds")
 
 
+def test_one_seed_decides_nothing_even_where_one_is_enough(judged):
+    head, one = HEAD.replace("= 10", "= 1"), study(weak=[0.1], strong=[1.0])
+    row = judged(order("weak", "strong"), head=head, table=one)
+    assert (row["status"], row["rules"][0]["low"]) == ("inconclusive", None)
+    assert row["estimate"] == "difference 0.9, n = 1"
+
+
 def test_missing_data_is_not_run_and_too_few_seeds_are_inconclusive(judged):
     assert judged(order("weak", "absent"))["status"] == "not run"
     assert judged(order("weak", "strong") + order("weak", "absent"))["status"] == "inconclusive"
