@@ -24,9 +24,10 @@ MAY_IMPORT = {
     "orchestration": WORLDS,
     "evidence": BELOW_PAPERS,
     "notebook": BELOW_PAPERS | {"evidence"},
-    "papers": BELOW_PAPERS,
+    "publish": BELOW_PAPERS | {"evidence", "notebook"},
+    "papers": BELOW_PAPERS | {"evidence", "notebook", "publish"},
     "__init__": WORLDS,
-    "__main__": BELOW_PAPERS | {"evidence", "notebook", "papers"},
+    "__main__": BELOW_PAPERS | {"evidence", "notebook", "publish", "papers"},
 }
 PICKLERS = {"pickle", "cPickle", "dill", "joblib", "shelve", "marshal"}
 SOURCES = sorted((ROOT / "replication").rglob("*.py"))
