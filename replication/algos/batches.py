@@ -1,6 +1,8 @@
 """From steps to learnable samples: old values, advantages, critic targets and old log-probabilities."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 import torch
@@ -9,23 +11,26 @@ from replication.algos.advantages import ReturnScale, gae, normalise
 from replication.algos.ppo_settings import PPOSettings
 from replication.algos.rollout import Segment
 
+Critic = Callable[[np.ndarray], np.ndarray]  # scaled inputs (S, ..., rows, features) -> (S, ..., heads), critic's units
+Numbers = Any  # a numpy array when made, a tensor after `Batch.to`
+
 
 @dataclass
 class Batch:
-    """n samples of every seed; numpy arrays when made, tensors after `to`."""
+    """n samples of every seed."""
 
-    actor_input: np.ndarray  # (S, n, rows, features)
-    critic_input: np.ndarray  # (S, n, rows, features)
-    point: np.ndarray  # (S, n, rows, outputs) where the density is evaluated
-    old_log_probability: np.ndarray  # (S, n, rows)
-    advantage: np.ndarray  # (S, n, rows)
-    target: np.ndarray  # (S, n, heads) in the critic's units; one-step: without the value of the next step
-    old_value: np.ndarray  # (S, n, heads) in the critic's units
-    std: np.ndarray  # (S, rows, outputs) deviation of the behaviour
-    next_critic_input: np.ndarray | None = None  # one-step targets: what the critic sees after the step
-    goes_on: np.ndarray | None = None  # one-step targets: (S, n, 1), 0 where the episode ended
-    memory: np.ndarray | None = None  # recurrent actors: (S, n, rows, memory) before the step
-    keeps_memory: np.ndarray | None = None  # recurrent actors: (S, n, 1, 1), 0 where an episode starts
+    actor_input: Numbers  # (S, n, rows, features)
+    critic_input: Numbers  # (S, n, rows, features)
+    point: Numbers  # (S, n, rows, outputs) where the density is evaluated
+    old_log_probability: Numbers  # (S, n, rows)
+    advantage: Numbers  # (S, n, rows)
+    target: Numbers  # (S, n, heads) in the critic's units; one-step: without the value of the next step
+    old_value: Numbers  # (S, n, heads) in the critic's units
+    std: Numbers  # (S, rows, outputs) deviation of the behaviour
+    next_critic_input: Numbers = None  # one-step targets: what the critic sees after the step
+    goes_on: Numbers = None  # one-step targets: (S, n, 1), 0 where the episode ended
+    memory: Numbers = None  # recurrent actors: (S, n, rows, memory) before the step
+    keeps_memory: Numbers = None  # recurrent actors: (S, n, 1, 1), 0 where an episode starts
 
     def to(self, device: torch.device) -> "Batch":
         """The same batch as tensors on `device`."""
@@ -45,16 +50,17 @@ class Steps:
     terminated: np.ndarray  # (S, E, T)
     cut: np.ndarray  # (S, E, T) the next step belongs to another episode
     value: np.ndarray  # (S, E, T, heads) in the critic's units
-    next_critic_input: np.ndarray  # (S, E, T, rows, features) after each step, before resets
-    next_value: np.ndarray  # (S, E, T, heads) in the critic's units
+    next_value: np.ndarray  # (S, E, T, heads) in the critic's units, of what each step reached before any reset
+    next_critic_input: np.ndarray | None  # (S, E, T, rows, features) there, for one-step targets
     memory: np.ndarray | None  # (S, E, T, rows, memory)
     keeps_memory: np.ndarray | None  # (S, E, T, 1, 1)
 
 
-def steps_of(segment: Segment, value) -> Steps:
-    """The steps of a segment, seen by the critic `value` (scaled inputs -> critic outputs)."""
+def steps_of(settings: PPOSettings, segment: Segment, value: Critic) -> Steps:
+    """The steps of a segment, as the critic sees them."""
     cut = segment.terminated | segment.truncated
-    after = after_step(segment, cut)
+    now, last = value(segment.critic_input), value(segment.last_critic_input)
+    finals = {t: value(seen) for t, seen in segment.final_critic_input.items()}
     keeps = None
     if segment.memory is not None:
         keeps = np.ones((*cut.shape, 1, 1), dtype=segment.memory.dtype)
@@ -67,22 +73,30 @@ def steps_of(segment: Segment, value) -> Steps:
         reward=segment.reward,
         terminated=segment.terminated,
         cut=cut,
-        value=value(segment.critic_input),
-        next_critic_input=after,
-        next_value=value(after),
+        value=now,
+        next_value=after_step(now, last, finals, cut),
+        next_critic_input=_next_inputs(segment, cut) if settings.value_target == "one_step" else None,
         memory=segment.memory,
         keeps_memory=keeps,
     )
 
 
-def after_step(segment: Segment, cut: np.ndarray) -> np.ndarray:
-    """What the critic sees after each step, before any reset: (S, E, T, rows, features)."""
-    after = np.empty_like(segment.critic_input)
-    after[:, :, :-1] = segment.critic_input[:, :, 1:]
-    after[:, :, -1] = segment.last_critic_input
-    for t, final in segment.final_critic_input.items():
-        after[:, :, t] = np.where(cut[:, :, t, None, None], final, after[:, :, t])
+def after_step(now: np.ndarray, last: np.ndarray, finals: dict[int, np.ndarray], cut: np.ndarray) -> np.ndarray:
+    """What each step reached, before any reset.
+
+    Args:
+        now: (S, E, T, ...) before each step. last: (S, E, ...) after the last step and its resets.
+        finals: step -> (S, E, ...) before the resets of that step. cut: (S, E, T) where a lane was reset.
+    """
+    after = np.concatenate([now[:, :, 1:], last[:, :, None]], axis=2)
+    for t, final in finals.items():
+        lanes = cut[:, :, t]
+        after[:, :, t][lanes] = final[lanes]
     return after
+
+
+def _next_inputs(segment: Segment, cut: np.ndarray) -> np.ndarray:
+    return after_step(segment.critic_input, segment.last_critic_input, segment.final_critic_input, cut)
 
 
 def learnable(settings: PPOSettings, steps: Steps, std: np.ndarray, returns: ReturnScale, new: bool) -> Batch:
@@ -122,7 +136,8 @@ def _one_step(settings, batch: Batch, steps: Steps, reward, ended, returns: Retu
     goes_on = (~ended[..., None]).astype(reward.dtype)
     mean, _ = returns.mean_and_deviation
     batch.target = flat(returns.to_scaled(reward + settings.gamma * goes_on * mean.astype(reward.dtype)))
-    batch.goes_on, batch.next_critic_input = flat(goes_on), flat(steps.next_critic_input)
+    batch.goes_on = flat(goes_on)
+    batch.next_critic_input = None if steps.next_critic_input is None else flat(steps.next_critic_input)
     return batch
 
 

@@ -32,9 +32,11 @@ class Inputs:
             if state is None:
                 raise BadInput("this policy sees the global state: call act(observation, state=world.state())")
             raw = state.reshape(self.num_seeds, -1, 1, state.shape[-1])
-            return (raw - self.state_mean[:, None, None]) * self.state_factor[:, None, None]
+            seen = (raw - self.state_mean[:, None, None]) * self.state_factor[:, None, None]
+            return seen.astype(self.state_mean.dtype, copy=False)
         raw = observation.reshape(self.num_seeds, -1, *observation.shape[1:])
         seen = (raw - self.observation_mean[:, None]) * self.observation_factor[:, None]
+        seen = seen.astype(self.observation_mean.dtype, copy=False)
         return seen if sees == "own" else seen.reshape(*seen.shape[:2], 1, -1)
 
     def seed(self, index: int) -> "Inputs":
@@ -61,7 +63,7 @@ def fit_inputs(observations: np.ndarray, states: np.ndarray, dtype: type) -> Inp
 def no_scaling(seeds: int, observation_shape: tuple[int, int], state_size: int, dtype: type) -> Inputs:
     """Inputs passed on as they are."""
     shapes = ((seeds, *observation_shape), (seeds, state_size))
-    return Inputs(*(array for shape in shapes for array in (np.zeros(shape, dtype), np.ones(shape, dtype))))
+    return Inputs(*(fill(shape, dtype) for shape in shapes for fill in (np.zeros, np.ones)))
 
 
 def _statistics(samples: np.ndarray, dtype: type) -> tuple[np.ndarray, np.ndarray]:

@@ -142,7 +142,7 @@ def forward(network: Network, weights: Tensors, inputs: torch.Tensor, memory: to
             x = torch.nn.functional.layer_norm(x, x.shape[-1:])
             x = x * weights["norm_gain"].unsqueeze(1) + weights["norm_shift"].unsqueeze(1)
         x = activation(x).view(seeds, n * rows, -1)
-    if network.recurrent:
+    if network.recurrent and memory is not None:
         x = _gru(network, weights, x, memory.reshape(seeds, n * rows, -1))
         memory = x.view(seeds, n, rows, -1)
     out = torch.baddbmm(weights["bias_out"], x, weights["weight_out"])

@@ -10,45 +10,17 @@ from math import log, pi
 import numpy as np
 import torch
 
+from replication.algos import fast_ppo
 from replication.algos.advantages import ReturnScale
-from replication.algos.batches import Batch
-from replication.algos.minibatches import prepare
+from replication.algos.batches import Batch, Steps, learnable, steps_of
+from replication.algos.losses import log_density, surrogate_loss, value_loss
+from replication.algos.minibatches import parts, random_batches, window_batches
 from replication.algos.nets import Network, forward, initial_weights
 from replication.algos.optimisers import Trainable
 from replication.algos.policy import Policy
 from replication.algos.ppo_settings import PPOSettings
 from replication.algos.rollout import Segment
-
-
-def log_density(point: torch.Tensor, mean: torch.Tensor, log_std: torch.Tensor) -> torch.Tensor:
-    """Log-density of a diagonal Gaussian, summed over the last axis."""
-    return (-0.5 * torch.square((point - mean) * torch.exp(-log_std)) - log_std - 0.5 * log(2 * pi)).sum(-1)
-
-
-def surrogate_loss(log_ratio: torch.Tensor, advantage: torch.Tensor, clip: float) -> torch.Tensor:
-    """Clipped surrogate loss per seed (S,), to be minimised. Source: 1707.06347, equation 7.
-
-    Args:
-        log_ratio, advantage: (S, n, rows).
-    """
-    ratio = torch.exp(log_ratio)
-    clipped = ratio.clamp(1 - clip, 1 + clip)
-    return -torch.minimum(ratio * advantage, clipped * advantage).mean(dim=(1, 2))
-
-
-def value_loss(value: torch.Tensor, target: torch.Tensor, old: torch.Tensor, settings: PPOSettings) -> torch.Tensor:
-    """Critic loss per seed (S,); value, target, old: (S, n, heads) in the critic's units."""
-
-    def penalty(error: torch.Tensor) -> torch.Tensor:
-        if settings.value_loss == "squared":
-            return torch.square(error)
-        return torch.nn.functional.huber_loss(error, torch.zeros_like(error), "none", settings.huber_delta)
-
-    loss = penalty(value - target)
-    if settings.value_clip is not None:
-        clipped = old + (value - old).clamp(-settings.value_clip, settings.value_clip)
-        loss = torch.maximum(loss, penalty(clipped - target))
-    return settings.value_coefficient * loss.mean(dim=(1, 2))
+from replication.settings import BadInput
 
 
 @dataclass(frozen=True)
@@ -76,13 +48,12 @@ class Face:
 def networks(settings: PPOSettings, face: Face) -> tuple[Network, Network]:
     """Actor and critic; a centralised actor has one row with all agents' actions."""
     rows, features = face.sight(settings.actor_sees)
-    shared = {"hidden": settings.hidden, "activation": settings.activation, "layer_norm": settings.layer_norm}
+    body = settings.hidden, settings.activation, settings.layer_norm
     outputs = face.action_size * (face.num_agents // rows)
-    learned = settings.std == "learned"
-    actor = Network(rows, features, outputs, recurrent=settings.recurrent, learned_std=learned, **shared)
+    actor = Network(rows, features, outputs, *body, recurrent=settings.recurrent, learned_std=settings.std == "learned")
     rows, features = face.sight(settings.critic_sees)
     heads = 1 if settings.shared_reward or rows > 1 else face.num_agents
-    return actor, Network(rows, features, heads, **shared)
+    return actor, Network(rows, features, heads, *body)
 
 
 class Learner:
@@ -91,6 +62,9 @@ class Learner:
     def __init__(self, settings: PPOSettings, face: Face, seeds: tuple[int, ...]) -> None:
         self.settings, self.face, self.seeds = settings, face, seeds
         self.device = torch.device(settings.device)
+        if settings.update_path == "blocked" and not fast_ppo.fits(settings):
+            raise BadInput(f"update_path 'blocked' needs {fast_ppo.NEEDS}; use 'automatic'")
+        self.blocked = settings.update_path != "autograd" and fast_ppo.fits(settings)
         actor, critic = networks(settings, face)
         rule, last = settings.initialisation, settings.last_layer_gain
         first = initial_weights(actor, seeds, "actor weights", rule=rule, last_gain=last, std=settings.initial_std)
@@ -113,48 +87,68 @@ class Learner:
 
     def update(self, segment: Segment, update: int, learning_rate: float) -> dict[str, np.ndarray]:
         """Improve actor and critic on one segment; returns numbers per seed (S,) for the curves."""
-        prepared = prepare(self.settings, segment, self.value, self.returns, self.seeds, update)
-        numbers: dict[str, torch.Tensor] = {}
-        for batch in (batch.to(self.device) for batch in prepared.critic):
-            numbers |= self._critic_step(batch, learning_rate)
-        for batch in (batch.to(self.device) for batch in prepared.actor):
-            numbers |= self._actor_step(batch, learning_rate)
-        return {name: value.detach().cpu().numpy().astype(np.float64) for name, value in numbers.items()}
+        steps = steps_of(self.settings, segment, self.value)
+        samples = learnable(self.settings, steps, segment.std, self.returns, new=True)
+        learn = self._blocked if self.blocked else self._autograd
+        numbers = learn(samples, steps, segment.std, update, learning_rate)
+        return {name: torch.as_tensor(value).detach().cpu().double().numpy() for name, value in numbers.items()}
+
+    def _blocked(self, samples: Batch, steps: Steps, std: np.ndarray, update: int, learning_rate: float) -> dict:
+        for part in parts(self.settings, self.seeds, update):
+            critic_loss = fast_ppo.critic_gradient(self.critic, samples, part, self.settings)
+            critic_norm = self._descend(self.critic, learning_rate)
+            actor_loss, clipped = fast_ppo.actor_gradient(self.actor, samples, part, self.settings)
+            actor_norm = self._descend(self.actor, learning_rate)
+        return _numbers(critic_loss, critic_norm, actor_loss, actor_norm, clipped)
+
+    def _autograd(self, samples: Batch, steps: Steps, std: np.ndarray, update: int, learning_rate: float) -> dict:
+        if self.settings.minibatch_rule == "random":
+            pairs = random_batches(self.settings, samples, self.seeds, update)
+        else:
+            pairs = window_batches(self.settings, steps, std, self.returns, self.seeds, update)
+        for for_critic, for_actor in pairs:
+            critic_loss = self.critic_loss(for_critic.to(self.device))
+            self.critic.differentiate(critic_loss)
+            critic_norm = self._descend(self.critic, learning_rate)
+            actor_loss, clipped = self.actor_loss(for_actor.to(self.device))
+            self.actor.differentiate(actor_loss)
+            actor_norm = self._descend(self.actor, learning_rate)
+        return _numbers(critic_loss, critic_norm, actor_loss, actor_norm, clipped)
+
+    def _descend(self, trained: Trainable, learning_rate: float) -> torch.Tensor:
+        norm = trained.clip(self.settings.gradient_clip)
+        trained.step(learning_rate)
+        return norm
 
     def value(self, inputs: np.ndarray) -> np.ndarray:
         """Critic outputs (S, n..., heads) in the critic's units for scaled inputs (S, n..., rows, features)."""
-        flat = torch.from_numpy(inputs.reshape(len(inputs), -1, *inputs.shape[-2:])).to(self.device)
+        flat = np.ascontiguousarray(inputs).reshape(len(inputs), -1, *inputs.shape[-2:])
+        if self.blocked:
+            return fast_ppo.values(self.critic, flat).reshape(*inputs.shape[:-2], -1)
         with torch.no_grad():
-            out, _ = forward(self.critic.network, self.critic.leaves, flat)
+            out, _ = forward(self.critic.network, self.critic.leaves, torch.from_numpy(flat).to(self.device))
         return out.cpu().numpy().reshape(*inputs.shape[:-2], -1)
 
-    def _critic_step(self, batch: Batch, learning_rate: float) -> dict[str, torch.Tensor]:
+    def critic_loss(self, batch: Batch) -> torch.Tensor:
+        """Loss (S,) of a batch of tensors."""
         value, _ = forward(self.critic.network, self.critic.leaves, batch.critic_input)
-        value = value.flatten(2)
         target = batch.target
         if self.settings.value_target == "one_step":
             with torch.no_grad():
                 after, _ = forward(self.critic.network, self.critic.leaves, batch.next_critic_input)
             target = batch.target + self.settings.gamma * batch.goes_on * after.flatten(2)
-        loss = value_loss(value, target, batch.old_value, self.settings)
-        norm = self._descend(self.critic, loss, learning_rate)
-        return {"value_loss": loss, "critic_gradient_norm": norm}
+        return value_loss(value.flatten(2), target, batch.old_value, self.settings)
 
-    def _actor_step(self, batch: Batch, learning_rate: float) -> dict[str, torch.Tensor]:
+    def actor_loss(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+        """Loss (S,) of a batch of tensors, and the share of ratios outside the clip (S,)."""
         log_std = self.actor.leaves.get("log_std")
         log_std = torch.log(batch.std) if log_std is None else log_std
         log_std = log_std.view(len(log_std), *self._acting_shape())
-        mean = self._means(batch)
-        log_ratio = log_density(batch.point, mean, log_std.unsqueeze(1)) - batch.old_log_probability
+        log_ratio = log_density(batch.point, self._means(batch), log_std.unsqueeze(1)) - batch.old_log_probability
         entropy = (log_std + 0.5 * log(2 * pi) + 0.5).sum(-1).mean(-1)
         loss = surrogate_loss(log_ratio, batch.advantage, self.settings.clip) - self.settings.entropy * entropy
-        norm = self._descend(self.actor, loss, learning_rate)
         outside = (torch.exp(log_ratio) - 1).abs() > self.settings.clip
-        return {
-            "policy_loss": loss,
-            "actor_gradient_norm": norm,
-            "clipped_share": outside.to(log_ratio.dtype).mean(dim=(1, 2)),
-        }
+        return loss, outside.to(log_ratio.dtype).mean(dim=(1, 2))
 
     def _acting_shape(self) -> tuple[int, int]:
         return self.actor.network.rows, self.actor.network.outputs
@@ -175,12 +169,6 @@ class Learner:
             means.append(mean)
         return torch.stack(means, dim=2).view(seeds, n, *self._acting_shape())
 
-    def _descend(self, trained: Trainable, loss: torch.Tensor, learning_rate: float) -> torch.Tensor:
-        trained.differentiate(loss)
-        norm = trained.clip(self.settings.gradient_clip)
-        trained.step(learning_rate)
-        return norm
-
     def state(self) -> dict:
         """Everything a checkpoint needs."""
         return {"actor": self.actor.state(), "critic": self.critic.state(), "returns": self.returns.sums.copy()}
@@ -190,3 +178,9 @@ class Learner:
         self.actor.restore(state["actor"])
         self.critic.restore(state["critic"])
         self.returns.sums = np.array(state["returns"])
+
+
+def _numbers(critic_loss, critic_norm, actor_loss, actor_norm, clipped) -> dict:
+    """Curves of an update, from its last minibatch."""
+    losses = {"value_loss": critic_loss, "policy_loss": actor_loss, "clipped_share": clipped}
+    return losses | {"critic_gradient_norm": critic_norm, "actor_gradient_norm": actor_norm}

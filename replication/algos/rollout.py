@@ -45,7 +45,9 @@ class Collector:
         self.episodes = np.zeros((len(seeds), settings.envs), dtype=np.int64)
         self.needs_state = "state" in (settings.actor_sees, settings.critic_sees)
         self.inputs = self._inputs()
-        self.observation = self.state = self.memory = None
+        self.observation: np.ndarray = np.empty(0)
+        self.state: np.ndarray | None = None
+        self.memory: np.ndarray | None = None
         self._begin(np.ones(world.num_envs, dtype=bool))
 
     def _inputs(self) -> Inputs:
@@ -81,8 +83,8 @@ class Collector:
         segment = self._empty(policy)
         noise = self._noise(policy, update)
         totals = _Totals(len(self.seeds))
-        if policy.network.recurrent and self.memory is None:
-            self.memory = np.zeros((*segment.actor_input.shape[:2], *segment.memory.shape[3:]), dtype=self.dtype)
+        if segment.memory is not None and self.memory is None:
+            self.memory = np.zeros(segment.memory[:, :, 0].shape, dtype=self.dtype)
         for t in range(self.settings.segment):
             segment.actor_input[:, :, t] = self._seen(self.settings.actor_sees)
             segment.critic_input[:, :, t] = self._seen(self.settings.critic_sees)
@@ -164,14 +166,15 @@ class _Totals:
     """Sums of reward and of the world's scalar metrics, per seed."""
 
     def __init__(self, seeds: int) -> None:
-        self.seeds, self.steps, self.sums = seeds, 0, {}
+        self.seeds, self.steps = seeds, 0
+        self.sums: dict[str, np.ndarray] = {}
 
     def add(self, reward: np.ndarray, info: dict) -> None:
         self.steps += 1
         for name, values in {"reward": reward, **info}.items():
             if name == "reward" or np.ndim(values) == 1:
                 mean = np.asarray(values, dtype=np.float64).reshape(self.seeds, -1).mean(axis=1)
-                self.sums[name] = self.sums.get(name, 0.0) + mean
+                self.sums[name] = self.sums.get(name, np.zeros(self.seeds)) + mean
 
     def means(self) -> dict[str, np.ndarray]:
         return {name: total / self.steps for name, total in self.sums.items()}
