@@ -115,7 +115,7 @@ def on_feeder(
         raise BadInput(f"load_scale must be > 0 and pv_scale >= 0, got {load_scale} and {pv_scale}")
     year = bundle or load_bundle()
     rows = training_rows(year.split_of_day, STEPS_PER_ROW)
-    used = [k for k, name in enumerate(year.load_names) if name[0] in "HG"]
+    used = [k for kind in "HG" for k, name in enumerate(year.load_names) if name[0] == kind]
     load_shape = _over_its_maximum(year.load_p[:, used], rows)
     pv_shape = _over_its_maximum(year.pv, rows)
     pv_peak = feeder.pv_mva / INVERTER_OVERSIZING
@@ -166,11 +166,11 @@ def _over_its_maximum(profiles: np.ndarray, training: np.ndarray) -> np.ndarray:
 
 
 def _assign_loads(feeder: Any, num_shapes: int, seed: int) -> np.ndarray:
-    """(n,) shape of every bus; shapes are dealt out evenly over the load buses, then shuffled."""
+    """(n,) shape of every bus; shapes are dealt out in turn, households first, then shuffled over the load buses."""
     rng = stream("load assignment", seed)
     loaded = np.flatnonzero((feeder.load_mw != 0) | (feeder.load_mvar != 0))
     shape_of_bus = np.zeros(len(feeder.load_mw), dtype=np.int64)
-    shape_of_bus[loaded] = rng.permutation(np.resize(rng.permutation(num_shapes), len(loaded)))
+    shape_of_bus[loaded] = rng.permutation(np.resize(np.arange(num_shapes), len(loaded)))
     return shape_of_bus
 
 
