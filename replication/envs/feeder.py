@@ -124,8 +124,8 @@ def case322() -> Feeder:
 def synthetic(n_agents: int, seed: int = 0) -> Feeder:
     """Radial feeder with any number of agents, 3 to 5 buses per agent, zones of 1 to 4 inverters.
 
-    Rated load, inverter rating per load and linearised voltage drop are those of `case33`, however many agents
-    share them. Equal arguments give equal feeders.
+    Total rated load and inverter rating and the linearised voltage drop are those of `case33`, however many
+    agents share them. Equal arguments give equal feeders.
 
     Raises:
         BadInput: n_agents below 1 or a negative seed.
