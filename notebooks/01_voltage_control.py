@@ -188,7 +188,7 @@ publish(draw.learners_and_controllers(scores, 33, draw.LEARNERS_33, "Learners an
         "voltage_control", "compare_33", parameters)  # fmt: skip
 
 # %%
-publish(draw.learners_and_controllers(scores, 141, draw.LEARNERS_141, "Learners and controllers on 141 buses, test days"),
+publish(draw.learners_and_controllers(scores, 141, draw.LEARNERS_141, "Learners and rules on 141 buses, test days"),
         "voltage_control", "compare_141", parameters)  # fmt: skip
 
 # %% [markdown]

@@ -47,7 +47,7 @@ class VoltageControlSettings(Settings):
     )
     load_scale: float = setting(1.4, "loads as a multiple of the rated peak", origin="ours (A-02)", gt=0)
     pv_scale: float = setting(1.0, "PV as a multiple of rating S/1.2", origin="ours (A-02)", ge=0, le=1.2)
-    assignment_seed: int = setting(7, "which profile goes to which bus", origin="ours (A-01)", ge=0)
+    assignment_seed: int = setting(0, "which profile goes to which bus", origin="ours (A-01)", ge=0)
     noise_level: float = setting(
         0.01, "noise on loads and PV", unit="column std", origin="MAPDN code (std / 100)", ge=0
     )

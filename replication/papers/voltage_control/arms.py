@@ -156,9 +156,10 @@ def controller_arms(world: str, load_scale: float = 1.4) -> Callable[[Profile], 
 
     def arms(profile: Profile) -> dict[str, ControllerStudy]:
         days = {"smoke": 1, "quick": 24, "full": 120}[profile]
+        names = ("none", "droop", "droop_dead_band", "opf") if profile == "smoke" else CONTROLLERS
         return {
             name: ControllerStudy(world=world, environment=environment, controller=name, test_days=days)
-            for name in CONTROLLERS
+            for name in names[: 2 if profile == "smoke" and world != "voltage/case33" else None]
         }
 
     return arms
