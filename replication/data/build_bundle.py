@@ -16,7 +16,7 @@ import numpy as np
 from replication.data.build_case141 import case141_table
 from replication.data.build_case322 import case322_table
 from replication.data.days import SPLITS, STEPS_PER_DAY, draw_held_out_days
-from replication.data.feeders import BUNDLE, TABLES, read_feeder, write_feeder
+from replication.data.feeders import BUNDLE, TABLES, read_feeder, replace_file, write_feeder
 from replication.data.year import DAYS_FILE, PROFILES_FILE, STEPS_PER_ROW, UNIT
 
 FIRST_DAY = datetime.date(2016, 1, 1)
@@ -63,8 +63,10 @@ def _millionths(values: np.ndarray) -> np.ndarray:
 def write_bundle(with_case141: bool) -> None:
     """Write the profiles, the list of held-out days and the feeder tables that can be rebuilt."""
     year = simbench_year()
-    np.savez_compressed(PROFILES_FILE, allow_pickle=False, **year)
-    DAYS_FILE.write_text(held_out_days(len(year["pv"]) // ROWS_PER_DAY), encoding="utf-8")
+    packed = io.BytesIO()
+    np.savez_compressed(packed, allow_pickle=False, **year)
+    replace_file(PROFILES_FILE, packed.getvalue())
+    replace_file(DAYS_FILE, held_out_days(len(year["pv"]) // ROWS_PER_DAY).encode())
     for table in feeder_tables(with_case141):
         write_feeder(BUNDLE / f"{table['name']}.json", table)
 

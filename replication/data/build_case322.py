@@ -66,7 +66,7 @@ def case322_table() -> dict[str, Any]:
     return {
         "name": "case322",
         "source": "SimBench grids 1-MV-rural, 1-LV-rural3, 1-LV-semiurb5 and 1-LV-urban6 (Meinecke et al., Energies "
-        "13(12):3290, 2020; ODbL 1.0), joined as in arXiv 2110.14300",
+        "13(12):3290, 2020; ODbL 1.0), joined as in arXiv 2110.14300, whose zones, PV buses and ratings it has",
         "base_mva": 1.0,
         "slack": 0,
         "action_bound": 0.8,

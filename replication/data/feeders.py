@@ -29,7 +29,14 @@ def write_feeder(path: Path, table: dict[str, Any]) -> None:
     """
     head = [f"  {json.dumps(key)}: {json.dumps(value)}" for key, value in table.items() if key not in TABLES]
     parts = [f'  "{part}": {_rows_text(table[part])}' for part in TABLES]
-    path.write_text("{\n" + ",\n".join(head + parts) + "\n}\n", encoding="utf-8")
+    replace_file(path, ("{\n" + ",\n".join(head + parts) + "\n}\n").encode())
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all."""
+    part = path.with_name(path.name + ".part")
+    part.write_bytes(content)
+    part.replace(path)
 
 
 def _columns(part: dict[str, Any]) -> dict[str, list]:
