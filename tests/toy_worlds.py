@@ -111,6 +111,9 @@ class NoRun:
     def checkpoint(self, step, make_state) -> None:
         pass
 
+    def progress(self, fraction) -> None:
+        assert 0 < fraction <= 1
+
     def restore(self) -> None:
         return None
 

@@ -82,7 +82,7 @@ class Collector:
         """One segment under `policy`; the noise depends on (seed, update) only."""
         segment = self._empty(policy)
         noise = self._noise(policy, update)
-        totals = _Totals(len(self.seeds))
+        totals = _Totals()
         if segment.memory is not None and self.memory is None:
             self.memory = np.zeros(segment.memory[:, :, 0].shape, dtype=self.dtype)
         for t in range(self.settings.segment):
@@ -95,7 +95,7 @@ class Collector:
             segment.pre_tanh[:, :, t] = mean + segment.std[:, None] * noise[:, :, t]
             self._step(policy.to_action(segment.pre_tanh[:, :, t]), t, segment, totals)
         segment.last_critic_input = self._seen(self.settings.critic_sees)
-        segment.numbers = totals.means() | _action_numbers(segment)
+        segment.numbers = totals.means(len(self.seeds)) | _numbers(segment)
         return segment
 
     def _step(self, action: np.ndarray, t: int, segment: Segment, totals: "_Totals") -> None:
@@ -105,7 +105,7 @@ class Collector:
         segment.reward[:, :, t] = reward.reshape(*lanes, -1)
         segment.terminated[:, :, t] = terminated.reshape(lanes)
         segment.truncated[:, :, t] = truncated.reshape(lanes)
-        totals.add(reward, info)
+        totals.add(info)
         done = terminated | truncated
         self._look(observation)
         if done.any():
@@ -163,31 +163,33 @@ class Collector:
 
 
 class _Totals:
-    """Sums of reward and of the world's scalar metrics, per seed."""
+    """Sums over steps of the world's scalar metrics, per lane."""
 
-    def __init__(self, seeds: int) -> None:
-        self.seeds, self.steps = seeds, 0
+    def __init__(self) -> None:
+        self.steps = 0
         self.sums: dict[str, np.ndarray] = {}
 
-    def add(self, reward: np.ndarray, info: dict) -> None:
+    def add(self, info: dict) -> None:
         self.steps += 1
-        for name, values in {"reward": reward, **info}.items():
-            if name == "reward" or np.ndim(values) == 1:
-                mean = np.asarray(values, dtype=np.float64).reshape(self.seeds, -1).mean(axis=1)
-                self.sums[name] = self.sums.get(name, np.zeros(self.seeds)) + mean
+        for name, values in info.items():
+            if name not in self.sums and np.ndim(values) == 1:
+                self.sums[name] = np.zeros(len(values))
+            if name in self.sums:
+                self.sums[name] += values
 
-    def means(self) -> dict[str, np.ndarray]:
-        return {name: total / self.steps for name, total in self.sums.items()}
+    def means(self, seeds: int) -> dict[str, np.ndarray]:
+        return {name: total.reshape(seeds, -1).mean(axis=1) / self.steps for name, total in self.sums.items()}
 
 
-def _action_numbers(segment: Segment) -> dict[str, np.ndarray]:
-    squashed = np.tanh(segment.mean.astype(np.float64)).reshape(len(segment.mean), -1)
-    std = segment.std.astype(np.float64).reshape(len(segment.std), -1)
-    return {
-        "mean_tanh_action": squashed.mean(axis=1),
-        "mean_abs_tanh_action": np.abs(squashed).mean(axis=1),
-        "std": std.mean(axis=1),
+def _numbers(segment: Segment) -> dict[str, np.ndarray]:
+    squashed = np.tanh(segment.mean.astype(np.float64))
+    numbers = {
+        "reward": segment.reward,
+        "mean_tanh_action": squashed,
+        "mean_abs_tanh_action": np.abs(squashed),
+        "std": segment.std,
     }
+    return {name: np.mean(array, axis=tuple(range(1, array.ndim)), dtype=np.float64) for name, array in numbers.items()}
 
 
 def _random_samples(world, seeds: tuple[int, ...], envs: int, steps: int) -> tuple[np.ndarray, np.ndarray]:

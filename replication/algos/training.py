@@ -44,7 +44,7 @@ def train(
     """Train all `seeds` side by side in `world` (num_envs = seeds x settings.envs).
 
     Args:
-        run: offers `log(step, **numbers)`, `checkpoint(step, make_state)` and `restore()`.
+        run: offers `log(step, **numbers)`, `checkpoint(step, make_state)`, `progress(fraction)` and `restore()`.
         updates: number of segments to learn from; the learning rate falls over exactly these.
         evaluate: judges a policy on validation data; returns numbers (S,) per name, among them "score", of which
             higher is better. It is called before training, every `evaluate_every` updates and at the end. The
@@ -68,6 +68,7 @@ def train(
             loop.judge(evaluate)
         if loop.done % evaluate_every == 0 or loop.done == updates:
             run.log(loop.done, **loop.latest())
+        run.progress(loop.done / updates)
         run.checkpoint(loop.done, loop.state)
     return loop.result()
 
