@@ -205,6 +205,10 @@ def test_bad_tables_are_refused():
     table = line_table([(1, 2)], [1, 2])
     with pytest.raises(BadInput, match="branch 1-2 has no impedance"):
         from_table(table | {"branches": table["branches"] | {"r_ohm": [0.0], "x_ohm": [0.0]}})
+    with pytest.raises(BadInput, match="branches lack the column x_ohm"):
+        from_table(table | {"branches": {"from": [1], "to": [2], "r_ohm": [1.0]}})
+    with pytest.raises(BadInput, match="columns of buses must be equally long"):
+        from_table(table | {"buses": table["buses"] | {"load_mw": [0.0]}})
     with pytest.raises(BadInput, match="slack bus 5"):
         from_table(table | {"slack": 5})
     with pytest.raises(BadInput, match="PV buses"):

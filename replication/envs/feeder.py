@@ -172,8 +172,11 @@ def from_branches(
         slack: bus number of the root.
 
     Raises:
-        BadInput: a loop, an island, an unknown bus, or a branch without impedance, named in one line.
+        BadInput: a loop, an island, an unknown bus, a branch without impedance, or columns that are missing or of
+            unequal length, named in one line.
     """
+    for part, columns in (("buses", buses), ("branches", branches), ("inverters", inverters)):
+        _check_columns(name, part, columns)
     ends = [(int(start), int(end)) for start, end in zip(branches["from"], branches["to"], strict=True)]
     order = order_tree(name, [int(bus) for bus in buses["bus"]], ends, slack)
     label = np.array([bus for bus, _ in order])
@@ -201,3 +204,19 @@ def from_branches(
         bus_label=label.astype(np.int64),
         **parts,
     )
+
+
+_COLUMNS = {
+    "buses": ("bus", "vn_kv", "load_mw", "load_mvar", "zone"),
+    "branches": ("from", "to", "r_ohm", "x_ohm"),
+    "inverters": ("bus", "mva"),
+}
+
+
+def _check_columns(name: str, part: str, columns: Mapping[str, Sequence]) -> None:
+    missing = [column for column in _COLUMNS[part] if column not in columns]
+    if missing:
+        raise BadInput(f"feeder {name}: {part} lack the column {missing[0]}; needed: {', '.join(_COLUMNS[part])}")
+    lengths = {column: len(values) for column, values in columns.items()}
+    if len(set(lengths.values())) > 1:
+        raise BadInput(f"feeder {name}: the columns of {part} must be equally long, got {lengths}")
