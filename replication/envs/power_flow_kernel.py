@@ -7,9 +7,10 @@ t V, impedances |t|^2 Z and the same power S, so `network` refers every branch t
 `polar_tile` refers the answer back. Source: the sweep is Shirmohammadi et al., IEEE Trans. Power Systems
 3(2), 1988; the branch model is MATPOWER's manual, section 3.2.
 
-Rules that keep the loops fast, measured: real arithmetic, the lanes contiguous and their number known to
-the compiler, three separate loops, and buses read through `net.bus` (an index that is loaded, not
-counted, keeps the compiler from widening its overlap test to the whole array, which then always fails).
+Rules that keep the loops fast, measured: real arithmetic; the lanes contiguous and their number known to
+the compiler; one short plain loop over the lanes per step, with few arrays in it; unsigned bus numbers
+read from `net.bus` (a number that is loaded, not counted, keeps the compiler from widening its overlap test
+to the whole array, which then always fails and leaves the loop without vector instructions).
 Rules that keep the answer of a lane independent of its neighbours: strict floating point without fused or
 reordered sums, no arithmetic across lanes, and a lane that has converged does not move any more.
 """
@@ -27,18 +28,18 @@ LANES = 64
 class Network(NamedTuple):
     """A feeder as arrays for the kernels, in per unit and referred to the slack (made by `network`)."""
 
-    bus: np.ndarray  # (n,) int64: 0, 1, ..., n - 1
-    parent: np.ndarray  # (n,) int64: parent[0] = 0
+    bus: np.ndarray  # (n,) uint64: 0, 1, ..., n - 1
+    parent: np.ndarray  # (n,) uint64: parent[0] = 0
     r: np.ndarray  # (n,) series resistance of the branch feeding bus k
     x: np.ndarray  # (n,) series reactance
-    shunt_bus: np.ndarray  # (s,) int64: buses with a shunt; empty for a feeder of plain series lines
+    shunt_bus: np.ndarray  # (s,) uint64: buses with a shunt; empty for a feeder of plain series lines
     shunt_g: np.ndarray  # (s,) conductance at that bus, all branch ends added up
     shunt_b: np.ndarray  # (s,) susceptance
     scale: np.ndarray  # (n,) |voltage at the bus| = scale * |voltage referred to the slack|
     turn: np.ndarray  # (n,) angle at the bus = angle referred to the slack - turn [rad]
     loss_mw: np.ndarray  # (n,) MW lost in the branch per squared current
     line_loss_mw: np.ndarray  # (n,) the same for lines, 0 for transformers
-    leaky: np.ndarray  # (m,) int64: branches with a shunt conductance at either end
+    leaky: np.ndarray  # (m,) uint64: branches with a shunt conductance at either end
     leak_from_mw: np.ndarray  # (m,) MW lost per squared voltage at the parent's end
     leak_to_mw: np.ndarray  # (m,) MW lost per squared voltage at the bus's own end
     leak_is_line: np.ndarray  # (m,) bool
@@ -80,18 +81,18 @@ def network(feeder: Feeder, dtype: type = np.float64) -> Network:
         return np.ascontiguousarray(values, dtype=dtype)
 
     return Network(
-        bus=np.arange(n, dtype=np.int64),
-        parent=parent,
+        bus=np.arange(n, dtype=np.uint64),
+        parent=parent.astype(np.uint64),
         r=real(feeder.r * square),
         x=real(feeder.x * square),
-        shunt_bus=shunt_bus.astype(np.int64),
+        shunt_bus=shunt_bus.astype(np.uint64),
         shunt_g=real(shunt.real[shunt_bus]),
         shunt_b=real(shunt.imag[shunt_bus]),
         scale=real(1 / np.abs(ratio)),
         turn=real(np.angle(ratio)),
         loss_mw=real(loss_mw),
         line_loss_mw=real(np.where(is_line, loss_mw, 0.0)),
-        leaky=leaky.astype(np.int64),
+        leaky=leaky.astype(np.uint64),
         leak_from_mw=real(from_end.real[leaky] * feeder.base_mva),
         leak_to_mw=real(to_end.real[leaky] * feeder.base_mva),
         leak_is_line=is_line[leaky],
@@ -150,8 +151,8 @@ def sweep_tile(net, tile, tol, max_iterations):
     for lane in range(LANES):
         progress[1, lane] = 1
         tile.converged[lane] = False
+    _bus_currents(net, tile)
     for sweep in range(1, max_iterations + 1):
-        _bus_currents(net, tile)
         _add_towards_root(net, tile)
         _voltages_from_root(net, tile)
         moving = 0
@@ -165,10 +166,8 @@ def sweep_tile(net, tile, tol, max_iterations):
                     moving += 1
         if moving == 0:
             break
-    # Currents of the final voltages; one that is not finite betrays a lane whose error test saw NaN.
-    _bus_currents(net, tile)
-    _add_towards_root(net, tile)
-    for lane in range(LANES):
+    _add_towards_root(net, tile)  # the currents of the final voltages
+    for lane in range(LANES):  # one that is not finite betrays a lane whose test of the change saw NaN
         total = tile.current[0, 0, lane] + tile.current[0, 1, lane]
         tile.converged[lane] &= np.isfinite(total)
 
@@ -180,16 +179,26 @@ def _bus_currents(net, tile):
     voltage = tile.voltage.reshape((n, 2 * LANES))
     demand = tile.demand.reshape((n, 2 * LANES))
     current = tile.current.reshape((n, 2 * LANES))
-    one = voltage.dtype.type(1)
     for j in range(n):
         k = net.bus[j]
-        v, s, i = voltage[k], demand[k], current[k]
-        for a in range(LANES):
-            b = LANES + a
-            e, f = v[a], v[b]
-            inverse = one / (e * e + f * f)
-            i[a] = (s[a] * e + s[b] * f) * inverse
-            i[b] = (s[a] * f - s[b] * e) * inverse
+        _load_current(voltage[k], demand[k], current[k])
+    _add_shunt_currents(net, voltage, current)
+
+
+@njit(inline="always", error_model="numpy")
+def _load_current(v, s, i):
+    """i = conj(s / v) on rows of 64 real and 64 imaginary parts."""
+    one = v.dtype.type(1)
+    for a in range(LANES):
+        b = LANES + a
+        e, f = v[a], v[b]
+        inverse = one / (e * e + f * f)
+        i[a] = (s[a] * e + s[b] * f) * inverse
+        i[b] = (s[a] * f - s[b] * e) * inverse
+
+
+@njit(cache=True, error_model="numpy")
+def _add_shunt_currents(net, voltage, current):
     for j in range(net.shunt_bus.shape[0]):
         k = net.shunt_bus[j]
         g, h = net.shunt_g[j], net.shunt_b[j]
@@ -213,13 +222,18 @@ def _add_towards_root(net, tile):
 
 @njit(cache=True, error_model="numpy")
 def _voltages_from_root(net, tile):
-    """V_k = V_parent - Z_k I_k for the lanes that still move, and the largest squared change per lane."""
+    """V_k = V_parent - Z_k I_k for the lanes that still move, their largest squared change, the new bus currents.
+
+    The current of a bus follows its voltage at once, while both rows are in the nearest cache.
+    """
     n = net.parent.shape[0]
     voltage = tile.voltage.reshape((n, 2 * LANES))
+    demand = tile.demand.reshape((n, 2 * LANES))
     current = tile.current.reshape((n, 2 * LANES))
     progress = tile.progress.reshape(2 * LANES)
     for a in range(LANES):
         progress[a] = 0
+    _load_current(voltage[0], demand[0], current[0])
     for j in range(1, n):
         k = net.bus[j]
         r, x = net.r[j], net.x[j]
@@ -233,6 +247,8 @@ def _voltages_from_root(net, tile):
             square = real * real + imaginary * imaginary
             largest = progress[a]
             progress[a] = square if square > largest else largest
+        _load_current(v, demand[k], i)
+    _add_shunt_currents(net, voltage, current)
 
 
 @njit(cache=True, error_model="numpy")
