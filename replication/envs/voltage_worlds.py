@@ -10,13 +10,17 @@ from replication.settings import choose
 
 WORLDS = ("voltage/case33", "voltage/case141", "voltage/case322", "voltage/synthetic-{agents}")
 CASES = ("case33", "case141", "case322")
+FEEDER_SETTINGS: dict[str, dict[str, Any]] = {"case322": {"load_scale": 0.6}}  # A-02: coincident peak near 1.5 MW
 
 
 def make(name: str, *, num_envs: int = 1, **settings: Any) -> VoltageControl:
     """Build a voltage-control world by name; `settings` are those of `VoltageControlSettings`."""
-    case = name.partition("/")[2]
-    chosen = VoltageControlSettings(**settings)
-    return VoltageControl(name, feeder_named(case), chosen, num_envs)
+    return VoltageControl(name, feeder_named(name.partition("/")[2]), settings_of(name, **settings), num_envs)
+
+
+def settings_of(name: str, **settings: Any) -> VoltageControlSettings:
+    """Settings of the world `name`: the feeder's own defaults, then `settings`."""
+    return VoltageControlSettings(**(FEEDER_SETTINGS.get(name.partition("/")[2], {}) | settings))
 
 
 def feeder_named(case: str) -> Feeder:

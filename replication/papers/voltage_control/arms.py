@@ -8,6 +8,7 @@ from typing import Any
 
 from replication.algos.ppo_settings import AS_SHIPPED, PPOSettings
 from replication.envs.voltage_control import VoltageControlSettings
+from replication.envs.voltage_worlds import settings_of
 from replication.papers.voltage_control.study import ControllerStudy, LearnerStudy
 from replication.settings import Profile
 
@@ -150,9 +151,9 @@ def barrier_arms(profile: Profile) -> dict[str, LearnerStudy]:
     }
 
 
-def controller_arms(world: str, load_scale: float = 1.4) -> Callable[[Profile], dict[str, ControllerStudy]]:
+def controller_arms(world: str, **changes: Any) -> Callable[[Profile], dict[str, ControllerStudy]]:
     """Every scripted controller on one feeder, at the reward where reward and control agree."""
-    environment = VoltageControlSettings(**AGREEING, load_scale=load_scale)
+    environment = settings_of(world, **AGREEING, **changes)
 
     def arms(profile: Profile) -> dict[str, ControllerStudy]:
         days = {"smoke": 1, "quick": 24, "full": 120}[profile]
