@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from replication.orchestration import discovery, files, project, store, table
+from replication.orchestration import discovery, files, plan, project, store, table
 from replication.settings import Profile
 
 BLOCK = re.compile(r"(<!-- generated:verdicts -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -169,31 +169,34 @@ def _figures(folder: Path) -> list[str]:
     return findings
 
 
-def _late_rules(found: dict[str, Rows], folder: Path) -> list[str]:
+def _late_rules(found: dict[str, Rows], figures: Path) -> list[str]:
     findings = []
     for paper, rows in found.items():
         claims = {str(claim.get("id")): claim for claim in discovery.claims(paper)}
         for row in rows:
             if row["status"] != "reproduced":
                 continue
-            late = _runs_before(claims[row["id"]], folder / paper / "results")
+            late = _runs_before(paper, claims[row["id"]], figures)
             if row["label"] == "post hoc" or late:
                 findings.append(f"{paper} {row['id']}: reproduced, but its rule is post hoc for {len(late)} run(s)")
     return findings
 
 
-def _runs_before(claim: dict, results: Path) -> list[str]:
-    """Committed results the claim speaks of that do not carry its present digest."""
+def _runs_before(paper: str, claim: dict, figures: Path) -> list[str]:
+    """Keys of committed results the claim speaks of that do not carry its present digest."""
     named = [str(rule[field]) for rule in claim.get("rule", []) for field in _ARM_FIELDS if field in rule]
     patterns = [name if "/" in name else f"{name}/*" for name in named]
-    late = []
-    for path in sorted(results.glob("*/settings.json")):
-        settings = files.read_json(path) or {}
-        name = f"{settings.get('experiment')}/{settings.get('arm')}"
-        noted = settings.get("rules_digest", {}).get(str(claim["id"]))
-        if any(fnmatchcase(name, pattern) for pattern in patterns) and noted != discovery.claim_digest(claim):
-            late.append(path.parent.name)
-    return late
+    late = set()
+    for experiment in discovery.experiments(paper):
+        for spec in plan.specs(experiment, "full"):
+            name = f"{spec.experiment}/{spec.arm}"
+            if not any(fnmatchcase(name, pattern) for pattern in patterns):
+                continue
+            settings = files.read_json(figures / paper / "results" / spec.key / "settings.json")
+            noted = settings.get("rules_digest", {}) if settings else {}
+            if settings and noted.get(str(claim["id"])) != discovery.claim_digest(claim):
+                late.add(spec.key)
+    return sorted(late)
 
 
 def _readme(found: dict[str, Rows]) -> list[str]:

@@ -5,10 +5,9 @@ import inspect
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 import pydantic
 
 from replication import evidence
@@ -16,6 +15,9 @@ from replication.orchestration import clusters, discovery, project, provenance, 
 from replication.orchestration.plan import Experiment
 from replication.orchestration.progress import duration
 from replication.settings import Profile, Settings, setting
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class NotebookParameters(Settings):
@@ -32,7 +34,7 @@ class NotebookParameters(Settings):
     def _known_cluster(cls, value: str) -> str:
         return clusters.check(value)
 
-    def ensure(self, experiments: Experiment | Iterable[Experiment], **options: Any) -> pd.DataFrame:
+    def ensure(self, experiments: Experiment | Iterable[Experiment], **options: Any) -> "pd.DataFrame":
         """Score table of the experiments; what is missing is computed first (see `orchestration.ensure`)."""
         places = {"runs": self.runs, "figures": self.figures, "cluster": self.cluster, "seeds": self.seeds}
         return scheduler.ensure(experiments, self.profile, **{**places, **options})
@@ -92,7 +94,7 @@ def scorecard(parameters: NotebookParameters | None = None) -> Shown:
 
 
 def estimates(
-    scores: pd.DataFrame, places: Mapping[str, tuple[str, str]], metrics: Iterable[str], digits: int = 4
+    scores: "pd.DataFrame", places: Mapping[str, tuple[str, str]], metrics: Iterable[str], digits: int = 4
 ) -> Shown:
     """Table of mean scores with their 95 % interval over seeds; one row per label, a single run has no interval.
 
@@ -124,7 +126,7 @@ def assumptions(paper: str) -> Shown:
     return show_table(tomllib.loads(text)["assumption"])
 
 
-def stamp(parameters: NotebookParameters, scores: pd.DataFrame) -> Shown:
+def stamp(parameters: NotebookParameters, scores: "pd.DataFrame") -> Shown:
     """Where the numbers above come from. Nothing in it depends on when or how fast the notebook ran.
 
     Args:

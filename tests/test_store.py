@@ -186,6 +186,29 @@ def test_finished_run_has_no_checkpoint_and_is_not_computed_again(sweep, tmp_pat
     assert toy.steps(tmp_path / "trace") == []
 
 
+@pytest.mark.parametrize("renames", range(1, 24, 3))
+def test_killed_at_any_rename_the_next_start_finishes_with_equal_bytes(walk, sweep, tmp_path, monkeypatch, renames):
+    sweep("full")
+    whole = toy.finished_files(tmp_path / "runs") | toy.finished_files(tmp_path / "figures")
+    for folder in (tmp_path / "runs", tmp_path / "figures"):
+        shutil.rmtree(folder)
+    real, left = os.replace, iter(range(renames))
+
+    def dies(source, target):
+        if next(left, None) is None:
+            raise SystemExit("killed")
+        real(source, target)
+
+    monkeypatch.setattr(os, "replace", dies)
+    monkeypatch.setenv("REPLICATION_CHECKPOINT_SECONDS", "1000")
+    with pytest.raises(SystemExit):
+        sweep("full")
+    monkeypatch.setattr(os, "replace", real)
+    sweep("full")
+    assert toy.finished_files(tmp_path / "runs") | toy.finished_files(tmp_path / "figures") == whole
+    assert not list(tmp_path.glob("**/*.tmp"))
+
+
 # ---- damage
 
 

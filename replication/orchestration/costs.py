@@ -35,10 +35,12 @@ class Estimate:
 
 
 def estimates(experiments: Iterable[Experiment], profile: Profile, store: Store, seeds: int = 0) -> list[Estimate]:
-    """One estimate per experiment."""
-    found = []
+    """One estimate per experiment; a run that several experiments share counts for the first one."""
+    found: list[Estimate] = []
+    counted: set[str] = set()
     for experiment in experiments:
-        specs = plan.specs(experiment, profile, seeds)
+        specs = [spec for spec in plan.specs(experiment, profile, seeds) if spec.key not in counted]
+        counted |= {spec.key for spec in specs}
         missing = [spec for spec in specs if store.find(spec) is None]
         work = [spec.cost if spec.cost is not None else float(len(spec.seeds)) for spec in missing]
         rate, basis = measured_rate(experiment, store)
@@ -58,13 +60,13 @@ def estimates(experiments: Iterable[Experiment], profile: Profile, store: Store,
 
 
 def measured_rate(experiment: Experiment, store: Store) -> tuple[float | None, str]:
-    """(seconds per unit of work, where that comes from) over all finished runs of this experiment.
+    """(seconds per unit of work, where that comes from) over all finished runs of the experiment's function.
 
     The unit is that of the experiment's `cost`, a seed without one. Large runs weigh most.
     """
     seconds, work, count = 0.0, 0.0, 0
     for settings, environment in _finished(experiment.paper, store):
-        if settings.get("experiment") != experiment.name or "wall_seconds" not in environment:
+        if settings.get("function") != experiment.function.__qualname__ or "wall_seconds" not in environment:
             continue
         cost = settings.get("cost") if experiment.cost else len(settings["seeds"])
         if cost:

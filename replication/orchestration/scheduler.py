@@ -5,9 +5,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from replication.orchestration import clusters, lock, plan, project, provenance, table
 from replication.orchestration.plan import Experiment, RunSpec
@@ -15,6 +13,9 @@ from replication.orchestration.progress import Progress, duration, in_notebook
 from replication.orchestration.store import Store
 from replication.orchestration.work import Outcome
 from replication.settings import BadInput, Profile
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _UNITS = {"s": 1, "sec": 1, "min": 60, "h": 3600}
 
@@ -38,7 +39,7 @@ def ensure(
     budget: str | float | None = None,
     seeds: int = 0,
     progress: Callable[[str], Any] | None = None,
-) -> pd.DataFrame:
+) -> "pd.DataFrame":
     """Make sure every run of `experiments` at `profile` is finished, and return the score table.
 
     Args:

@@ -94,9 +94,11 @@ class Store:
         """Make the run's folder with its settings, so that a task needs only the folder."""
         folder = self.folder(spec)
         folder.mkdir(parents=True, exist_ok=True)
-        known = files.read_json(folder / "settings.json")
-        if not known or key_of(known) != spec.key:
-            files.write_json(folder / "settings.json", card(spec))
+        known = files.read_json(folder / "settings.json") or {}
+        if key_of(known) != spec.key:
+            known = {}
+        if {**known, **card(spec)} != known:  # an experiment that shares the run may have another name for it
+            files.write_json(folder / "settings.json", {**known, **card(spec)})
         return folder
 
     def export(self, spec: RunSpec) -> Path | None:

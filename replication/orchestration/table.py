@@ -2,15 +2,17 @@
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from replication.orchestration import plan, project
 from replication.orchestration.plan import Experiment
 from replication.orchestration.store import Store, Stored, key_of
 from replication.settings import Profile
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 FIXED = ("experiment", "arm", "seed", "metric", "value", "key")
 
@@ -29,7 +31,7 @@ def stored(experiment: Experiment, profile: Profile, store: Store, seeds: int = 
     return found
 
 
-def score_table(experiments: Iterable[Experiment], profile: Profile, store: Store, seeds: int = 0) -> pd.DataFrame:
+def score_table(experiments: Iterable[Experiment], profile: Profile, store: Store, seeds: int = 0) -> "pd.DataFrame":
     """Tidy table of everything finished.
 
     Returns:
@@ -37,6 +39,8 @@ def score_table(experiments: Iterable[Experiment], profile: Profile, store: Stor
         one row per arm, seed and metric. `attrs` holds "wall_seconds" (computing time behind it), "commits"
         (of the source at those times) and "rules" (key -> rule digests noted when the run started).
     """
+    import pandas as pd  # seconds to import: workers do without
+
     rows: list[dict[str, Any]] = []
     results: dict[str, Stored] = {}
     names: list[str] = []
