@@ -82,13 +82,10 @@ def solve(
 
 
 def _checked_dtype(dtype: type) -> np.dtype:
-    try:
-        kind = np.dtype(dtype)
-    except TypeError:
-        kind = None
-    if kind not in (np.dtype(np.float64), np.dtype(np.float32)):
-        raise BadInput(f"dtype must be numpy.float64 or numpy.float32, got {dtype!r}")
-    return kind
+    for kind in (np.float64, np.float32):
+        if dtype in (kind, np.dtype(kind), np.dtype(kind).name):
+            return np.dtype(kind)
+    raise BadInput(f"dtype must be numpy.float64 or numpy.float32, got {dtype!r}")
 
 
 def _check_limits(tol: float, max_iterations: int) -> None:
