@@ -48,11 +48,11 @@ def train_and_test(study: LearnerStudy, seeds: tuple[int, ...], run: Run) -> Res
 
 
 def judge_controller(study: ControllerStudy, seeds: tuple[int, ...], run: Run) -> Result:
-    """Drive a scripted controller through the test days."""
+    """Drive a scripted controller through the test days; it does not train, so its last scores are its scores."""
     world, windows = day_world(study.world, study.environment, study.split, study.test_days)
     controller = replication.controller(world, study.controller)
     outcome = evaluate(world, windows, controller.act)
-    return Result(scores=outcome.scores(), curves=outcome.curves())
+    return Result(scores=outcome.scores() | outcome.scores("last_"), curves=outcome.curves())
 
 
 def _acting(policy: Any) -> Callable[[Any], np.ndarray]:
