@@ -121,9 +121,8 @@ class Policy:
 
     def arrays(self) -> Arrays:
         """All numbers under flat names."""
-        return {f"weights.{k}": v for k, v in self.weights.items()} | {
-            f"inputs.{k}": v for k, v in self.inputs.arrays().items()
-        }
+        groups = {"weights": self.weights, "inputs": self.inputs.arrays()}
+        return {f"{group}.{k}": np.ascontiguousarray(v) for group, named in groups.items() for k, v in named.items()}
 
     def card(self) -> dict:
         """What else is needed to rebuild the policy, as plain values."""
@@ -147,8 +146,10 @@ def build_policy(arrays: Arrays, card: dict) -> Policy:
 def save_policy(path: str | Path, policy: Policy) -> None:
     """Write `path`.safetensors and `path`.json, each complete or not at all."""
     stem = Path(path)
-    contiguous = {name: np.ascontiguousarray(array) for name, array in policy.arrays().items()}
-    files = {".safetensors": save(contiguous), ".json": json.dumps(policy.card(), indent=1, sort_keys=True).encode()}
+    files = {
+        ".safetensors": save(policy.arrays()),
+        ".json": json.dumps(policy.card(), indent=1, sort_keys=True).encode(),
+    }
     for ending, content in files.items():
         part = stem.with_name(stem.name + ending + ".part")
         part.write_bytes(content)

@@ -189,7 +189,7 @@ def _numbers(segment: Segment) -> dict[str, np.ndarray]:
         "mean_abs_tanh_action": np.abs(squashed),
         "std": segment.std,
     }
-    return {name: np.mean(array, axis=tuple(range(1, array.ndim)), dtype=np.float64) for name, array in numbers.items()}
+    return {name: array.reshape(len(array), -1).mean(axis=1, dtype=np.float64) for name, array in numbers.items()}
 
 
 def _random_samples(world, seeds: tuple[int, ...], envs: int, steps: int) -> tuple[np.ndarray, np.ndarray]:
