@@ -41,7 +41,7 @@ def train_and_test(study: LearnerStudy, seeds: tuple[int, ...], run: Run) -> Res
     last = evaluate(tested, windows_of_test, _acting(trained.last), len(seeds), detail=False)
     return Result(
         scores=best.scores() | last.scores("last_"),
-        curves=trained.curves | best.curves(),
+        curves=_learning(trained.curves, study) | best.curves(),
         policy=trained.best.arrays(),
         policy_card=trained.best.card(),
     )
@@ -53,6 +53,14 @@ def judge_controller(study: ControllerStudy, seeds: tuple[int, ...], run: Run) -
     controller = replication.controller(world, study.controller)
     outcome = evaluate(world, windows, controller.act)
     return Result(scores=outcome.scores() | outcome.scores("last_"), curves=outcome.curves())
+
+
+def _learning(curves: dict[str, np.ndarray], study: LearnerStudy) -> dict[str, np.ndarray]:
+    """What is kept of training: every look at the validation days, and every fifth update of three numbers."""
+    per_update = study.learner.envs * study.learner.segment
+    looks = {name: values for name, values in curves.items() if name.startswith("evaluated_")}
+    thinned = {name: curves[name][:, ::5] for name in ("reward", "std", "mean_tanh_action")}
+    return looks | thinned | {"_evaluated_steps": curves["_evaluated_at"] * per_update, "_steps": curves["_steps"][::5]}
 
 
 def _acting(policy: Any) -> Callable[[Any], np.ndarray]:

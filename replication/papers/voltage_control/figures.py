@@ -177,7 +177,7 @@ def ratio_curves(table: pandas.DataFrame, found: Curves, predicted: float) -> Dr
             curves = found.get("ratio", {}).get(arm)
             if curves is None:
                 continue
-            steps = np.concatenate([[0], np.asarray(curves["_steps"])])[np.asarray(curves["_evaluated_at"])]
+            steps = np.asarray(curves["_evaluated_steps"])
             bands[arm], x[arm] = _band(curves[f"evaluated_{name}"]), steps
             frames.append(_frame(arm, "l1", name, steps, bands[arm]))
         if bands:
