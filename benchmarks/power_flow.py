@@ -3,9 +3,9 @@
 from functools import partial
 
 import numpy as np
+from oracles.power_flow import pandapower_net, power_grid_model, power_grid_model_update, run_power_grid_model
 
 from benchmarks.contest import Benchmark, Contestant, Run, Target
-from oracles.power_flow import pandapower_net, power_grid_model, power_grid_model_update, run_power_grid_model
 from replication.envs.feeder import case33
 from replication.envs.power_flow import solve
 from replication.seeding import stream
