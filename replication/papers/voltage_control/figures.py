@@ -74,8 +74,8 @@ def compared(
     used = used_rows(table, places, metrics)
     figure, axes = theme.figure(1, len(metrics), height=0.9 + 0.34 * max(len(wanted), 4), sharey=True)
     for ax, metric in zip(np.atleast_1d(axes), metrics, strict=True):
-        lines = {label: seeds_of(table, *place, metric) for label, place in (references or {}).items()}
-        lines = {label: float(values[0]) for label, values in lines.items() if len(values)}
+        found = {label: seeds_of(table, *place, metric) for label, place in (references or {}).items()}
+        lines = {label: float(values[0]) for label, values in found.items() if len(values)}
         rows = rows_of(table, wanted, metric)
         if rows:
             draw.dots_and_intervals(ax, rows, xlabel=PANELS.get(metric.removeprefix("last_"), metric), references=lines,
@@ -150,7 +150,9 @@ def _band(values: np.ndarray) -> intervals.Band:
     return intervals.band(values, rng=rng())
 
 
-def _frame(label: str, barrier: str, metric: str, x: Sequence[float], band: intervals.Band) -> pandas.DataFrame:
+def _frame(
+    label: str, barrier: str, metric: str, x: Sequence[float] | np.ndarray, band: intervals.Band
+) -> pandas.DataFrame:
     columns = {"method": label, "barrier": barrier, "metric": metric, "x": x}
     return pandas.DataFrame(columns | {"middle": band.middle, "low": band.low, "high": band.high, "n": band.n})
 
@@ -196,19 +198,20 @@ def ratio_curves(table: pandas.DataFrame, found: Curves, predicted: float) -> Dr
 
 def ratio_scores(table: pandas.DataFrame) -> Drawing:
     """Where the 2 x 2 x 2 arms end: last policy on test days."""
-    return compared(table, {arm: ("ratio", arm) for arm in RATIO_LOOKS},
-                    "The last policy of each arm on test days, published L1 reward",
-                    ("last_mean_action", "last_controllable", "last_reward"),
-                    {"none": ("controllers_33", "none")}, looks=RATIO_LOOKS)  # fmt: skip
+    wanted = {arm: ("ratio", arm) for arm in RATIO_LOOKS}
+    caption = "The last policy of each arm on test days, published L1 reward"
+    metrics = ("last_mean_action", "last_controllable", "last_reward")
+    return compared(table, wanted, caption, metrics, {"none": ("controllers_33", "none")}, looks=RATIO_LOOKS)
 
 
 def defects(table: pandas.DataFrame) -> Drawing:
     """Each further habit of the shipped code alone, then all."""
     arms = [*DEFECTS, "world as shipped", "everything as shipped"]
     looks = {arm: theme.Look(arm, theme.colour("MAPPO")) for arm in arms}
-    return compared(table, {arm: ("defects", arm) for arm in arms},
-                    "Each habit of the shipped code alone, last policy on test days, published L1 reward",
-                    ("last_controllable", "last_reward"), {"none": ("controllers_33", "none")}, looks=looks)  # fmt: skip
+    wanted = {arm: ("defects", arm) for arm in arms}
+    caption = "Each habit of the shipped code alone, last policy on test days, published L1 reward"
+    references = {"none": ("controllers_33", "none")}
+    return compared(table, wanted, caption, ("last_controllable", "last_reward"), references, looks=looks)
 
 
 def barriers(table: pandas.DataFrame) -> Drawing:

@@ -131,10 +131,10 @@ def calibration(table: pandas.DataFrame, scales: Sequence[float] = (1.0, 1.2, 1.
             ran = [(point, float(value[0])) for point, value in values if len(value)]
             if ran:
                 look = theme.look(name)
-                ax.plot(*zip(*ran, strict=True), color=look.colour, marker=look.marker, ls="-" if word == "load" else "none",
-                        label=look.label)  # fmt: skip
-                frames.append(pandas.DataFrame({"experiment": experiment, "method": name, "x": [p for p, _ in ran],
-                                                "controllable": [v for _, v in ran]}))  # fmt: skip
+                x, y = (np.array(values) for values in zip(*ran, strict=True))
+                line = "-" if word == "load" else "none"
+                ax.plot(x, y, color=look.colour, marker=look.marker, ls=line, label=look.label)
+                frames.append(pandas.DataFrame({"experiment": experiment, "method": name, "x": x, "controllable": y}))
     axes[0].set(xlabel="load scale", ylabel=RATE)
     axes[1].set(xlabel="deal of profiles to buses")
     axes[0].legend()
