@@ -92,7 +92,9 @@ def test_unsolvable_power_flow_keeps_the_grid_and_costs_200():
         _, reward, terminated, _, info = world.step(np.full((1, 6, 1), -0.8))
         if terminated[0]:
             break
-    assert terminated[0] and info["destroyed"][0] == 1 and info["controllable"][0] == 0
+    assert terminated[0]
+    assert info["destroyed"][0] == 1
+    assert info["controllable"][0] == 0
     assert np.array_equal(world.voltage, before)
     assert -202 < reward[0, 0] < -200
 
@@ -124,7 +126,8 @@ def test_pettingzoo_face_passes_its_api_test():
 def test_bad_input_is_one_clear_line(call, words):
     with pytest.raises(BadInput) as caught:
         call()
-    assert words in str(caught.value) and "\n" not in str(caught.value)
+    assert words in str(caught.value)
+    assert "\n" not in str(caught.value)
 
 
 def test_wrong_actions_are_refused():

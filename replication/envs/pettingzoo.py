@@ -3,7 +3,7 @@
 For tools that speak PettingZoo; the batched face of the world itself is far faster.
 """
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from gymnasium import spaces
@@ -19,7 +19,7 @@ class Parallel(ParallelEnv):
         world: any world of this package with one lane.
     """
 
-    metadata: dict[str, Any] = {"name": "replication", "render_modes": []}
+    metadata: ClassVar[dict[str, Any]] = {"name": "replication", "render_modes": []}
     render_mode = None
 
     def __init__(self, world: Any) -> None:
