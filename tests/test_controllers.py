@@ -11,7 +11,14 @@ import replication
 from replication.envs.droop_tuning import ranked, roll_out, tune_converged_droop, tune_droop
 from replication.envs.feeder import case33
 from replication.envs.grid_controllers import CONTROLLERS, make_controller
-from replication.envs.local_rules import ConvergedDroopSettings, converged_droop, droop_curve, loop_gain
+from replication.envs.local_rules import (
+    TUNED,
+    ConvergedDroopSettings,
+    DroopSettings,
+    converged_droop,
+    droop_curve,
+    loop_gain,
+)
 from replication.seeding import keys
 from replication.settings import BadInput
 
@@ -192,3 +199,34 @@ def test_unknown_names_are_one_clear_line():
         make_controller(world, "drop")
     with pytest.raises(BadInput, match="unknown setting 'gian'"):
         replication.controller(world, "droop", gian=3.0)
+
+
+def test_tuned_values_fill_what_is_not_given():
+    world = started()
+    chosen = make_controller(world, "droop_dead_band").settings
+    assert chosen.plain().items() >= TUNED["one update per step"]["case33"].items()
+    assert make_controller(world, "droop_dead_band", gain=5.0).settings == chosen.but(gain=5.0)
+    assert (
+        make_controller(world, "droop_converged_dead_band").settings.dead_band
+        == TUNED["converged"]["case33"]["dead_band"]
+    )
+    with pytest.raises(BadInput, match="gain"):
+        make_controller(world, "droop_dead_band", gain=-1.0)
+
+
+EDGES = [(5.0, 1.0, True), (7.33, 1.0, False), (15.0, 0.5, True), (20.0, 0.5, False), (30.0, 0.3, True)]
+
+
+@pytest.mark.parametrize(("gain", "relaxation", "settles"), EDGES)
+def test_stability_limit_in_the_loop_is_the_predicted_one(gain, relaxation, settles):
+    """Constant night load: the swing dies out where relaxation < 2 / (1 + loop gain), and goes on elsewhere."""
+    scenarios, feeder = on_case33(1, load=0.5, sun=0.0), case33()
+    rule = DroopSettings(gain=gain, relaxation=relaxation)
+    limit, q_mvar = 0.8 * scenarios.capability, np.zeros((1, 6))
+    for _ in range(300):
+        before = q_mvar.copy()
+        voltage = scenarios.flow(q_mvar).voltage[:, feeder.pv_bus]
+        wanted = np.clip(droop_curve(rule, voltage, feeder.pv_mva, scenarios.capability), -limit, limit)
+        q_mvar = q_mvar + relaxation * (wanted - q_mvar)
+    assert (relaxation < 2 / (1 + loop_gain(feeder, gain))) == settles
+    assert (np.abs(q_mvar - before).max() < 1e-4) == settles

@@ -17,7 +17,7 @@ from replication.envs.local_rules import ConvergedDroopSettings, converged_droop
 from replication.seeding import keys
 from replication.settings import BadInput
 
-GAINS = (5.0, 7.33, 10.0, 15.0, 20.0, 30.0, 45.0, 60.0)
+GAINS = (5.0, 7.33, 10.0, 15.0, 20.0, 30.0, 45.0, 60.0, 90.0, 120.0)
 RELAXATIONS = (0.1, 0.2, 0.3, 0.5)
 DEAD_BANDS = (0.0, 0.01, 0.02, 0.025, 0.03, 0.035, 0.04)
 TIE = 0.001  # of the share of controllable steps
