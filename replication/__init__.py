@@ -12,7 +12,7 @@ import warnings
 # parallelism), and a fixed thread count keeps sums bitwise reproducible. The variables only
 # work if they are set before numpy and torch start their thread pools.
 if "numpy" in sys.modules and "OMP_NUM_THREADS" not in os.environ:
-    warnings.warn("import replication before numpy and torch: they have already started their thread pools", stacklevel=2)
+    warnings.warn("import replication before numpy and torch: their thread pools are already started", stacklevel=2)
 for _name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"):
     os.environ.setdefault(_name, "1")
 
