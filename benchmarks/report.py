@@ -54,10 +54,11 @@ def table(rows: list[list[str]]) -> str:
 
 def number(value: float) -> str:
     """Three significant digits with thousands marked."""
-    if value == 0 or not np.isfinite(value):
-        return str(value)
-    digits = max(0, 2 - int(np.floor(np.log10(abs(value)))))
-    return f"{float(f'{value:.3g}'):,.{digits}f}"
+    rounded = float(f"{value:.3g}")
+    if rounded == 0 or not np.isfinite(rounded):
+        return str(rounded)
+    digits = max(0, 2 - int(np.floor(np.log10(abs(rounded)))))
+    return f"{rounded:,.{digits}f}"
 
 
 def plain(outcome: Outcome) -> dict:
