@@ -24,8 +24,10 @@ class VoltageControlSettings(Settings):
     """Settings of the voltage-control world."""
 
     mode: Literal["clean", "as_shipped"] = setting(
-        "clean", "consistent observation, two-sided noise and time limit as truncation, or the public code's habits",
-        origin="ours (A-03)")  # fmt: skip
+        "clean",
+        "consistent observation, two-sided noise and time limit as truncation, or the public code's habits",
+        origin="ours (A-03, A-04, A-05, A-08, A-09)",
+    )
     split: Literal["train", "validation", "test"] = setting(
         "train", "days the episodes come from", origin="ours (A-06)"
     )
@@ -49,7 +51,11 @@ class VoltageControlSettings(Settings):
     pv_scale: float = setting(1.0, "PV as a multiple of rating S/1.2", origin="ours (A-02)", ge=0, le=1.2)
     assignment_seed: int = setting(0, "which profile goes to which bus", origin="ours (A-01)", ge=0)
     noise_level: float = setting(
-        0.01, "noise on loads and PV", unit="column std", origin="MAPDN code (std / 100)", ge=0
+        0.01,
+        "noise on loads and PV",
+        unit="column std",
+        origin="MAPDN code (std / 100); of training days: ours (A-07)",
+        ge=0,
     )
     tolerance: float = setting(
         1e-8, "largest voltage change at which the power flow stops", unit="p.u.", origin="ours (A-14)", gt=0

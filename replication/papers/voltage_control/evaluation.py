@@ -55,7 +55,7 @@ def day_world(name: str, environment: VoltageControlSettings, split: str, days: 
 
 
 def start(world: Any, windows: np.ndarray, days: int) -> np.ndarray:
-    """Reset to the start states that every method shares; returns the first observation."""
+    """Reset to the start states that every method shares (A-11); returns the first observation."""
     episode_keys = keys("evaluation episodes", count=days)
     return world.reset(np.tile(episode_keys, len(windows) // days), windows=windows)
 
