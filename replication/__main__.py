@@ -9,7 +9,7 @@ from pathlib import Path
 
 from replication import evidence
 from replication.notebook import NotebookParameters
-from replication.orchestration import RunsFailed, command_line, commands, discovery, notebooks, project, scheduler
+from replication.orchestration import RunsFailed, command_line, commands, discovery, project, scheduler
 from replication.orchestration.commands import say
 from replication.settings import BadInput, choose
 
@@ -125,6 +125,8 @@ def check(options: Namespace) -> int:
 
 
 def _check_parameters(options: Namespace, chosen: dict[str, Path]) -> None:
+    from replication.orchestration import notebooks
+
     for source in chosen.values():
         known = notebooks.parameters_of(notebooks.convert(source))
         notebooks.check_parameters(options.more, known)
@@ -134,6 +136,8 @@ def _check_parameters(options: Namespace, chosen: dict[str, Path]) -> None:
 
 def _with_scorecard(chosen: dict[str, Path]) -> dict[str, Path]:
     """The chosen notebooks, the scorecard last: it shows what the others came to."""
+    from replication.orchestration import notebooks
+
     every = notebooks.sources()
     ordered = {name: source for name, source in chosen.items() if name != SCORECARD}
     return ordered | ({SCORECARD: every[SCORECARD]} if SCORECARD in every else {})

@@ -49,13 +49,6 @@ def begin(folder: Path, cluster: str = "local") -> subprocess.Popen:
     return process
 
 
-def finish(folder: Path, cluster: str = "local") -> str:
-    process = toy.start(*command(folder, cluster), TOY_TRACE=str(folder / "trace"))
-    said, _ = process.communicate(timeout=120)
-    assert process.returncode == 0, said
-    return said
-
-
 def reached(driver: subprocess.Popen, trace: Path, end: int) -> bool:
     return driver.poll() is not None or len(toy.steps(trace)) >= end
 
@@ -66,16 +59,17 @@ def arms_twice(trace: Path) -> int:
     return sum(max(0, steps.count(step) - 2) for step in {*steps})
 
 
-def test_kill_of_the_driver_leaves_no_orphans_and_nothing_to_repeat(tmp_path, undisturbed):
+def test_kill_of_the_driver_leaves_no_orphans_and_nothing_to_repeat(tmp_path, undisturbed, monkeypatch):
     driver = begin(tmp_path)
     family = toy.family(driver)
     driver.send_signal(signal.SIGKILL)
     driver.wait()
     toy.eventually(lambda: not toy.alive(family), "the end of all workers", 30)
     assert len(family) > 2
-    said = finish(tmp_path)
+    monkeypatch.setenv("TOY_TRACE", str(tmp_path / "trace"))
+    said = finish_here(tmp_path)
     assert toy.finished_files(tmp_path / "runs") == undisturbed
-    assert "resumed at step" in said
+    assert any("resumed at step" in line for line in said)
     assert arms_twice(tmp_path / "trace") <= 2  # each walk repeats at most the step it was in
     assert not list((tmp_path / "runs").glob("*/*/lock"))
 

@@ -284,7 +284,9 @@ def test_edited_committed_result_is_refused_and_redone(sweep, tmp_path, said):
 def test_edited_rules_of_a_committed_result_are_noticed(sweep, tmp_path):
     sweep("full")
     (path, *_) = sorted((tmp_path / "figures").glob("toy/results/*/settings.json"))
-    path.write_text(path.read_text().replace('"rules_digest": {}', '"rules_digest": {"T1": "abc"}'))
+    settings = json.loads(path.read_text())
+    settings["rules_digest"]["T1"] = "abc"
+    path.write_text(json.dumps(settings))
     assert store.problems(path.parent) == ["settings.json does not match its digest"]
 
 

@@ -71,7 +71,7 @@ def local(folders: list[Path], deadline: float | None) -> Iterator[tuple[Path, O
             threads_per_worker=1,
             processes=True,
             host="127.0.0.1",
-            dashboard_address=None,
+            scheduler_kwargs={"dashboard": False, "dashboard_address": "127.0.0.1:0"},
             memory_limit=0,  # no limit: the default kills a worker above its share of the machine
             death_timeout=60,
             silence_logs=logging.ERROR,

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from replication.orchestration import clusters, costs, discovery, notebooks, plan, project, scheduler, store, table
+from replication.orchestration import clusters, costs, discovery, plan, project, scheduler, store, table
 from replication.orchestration.plan import Experiment
 from replication.orchestration.progress import duration
 from replication.orchestration.scheduler import RunsFailed
@@ -81,6 +81,8 @@ def train(options: Namespace, profile: Profile, papers: Iterable[str]) -> int:
 
 def draw(options: Namespace, profile: Profile, chosen: dict[str, Path], target: Callable[[Path], Path]) -> int:
     """Execute notebooks one after the other, training nothing; 1 when one failed (the others still run)."""
+    from replication.orchestration import notebooks  # a second to import: other verbs do without
+
     code = 0
     given = {"profile": profile, "cluster": "none", **places(options), **options.more}
     for source in chosen.values():
@@ -98,6 +100,8 @@ def draw(options: Namespace, profile: Profile, chosen: dict[str, Path], target: 
 
 def choose_notebooks(paper: str | None) -> dict[str, Path]:
     """Name -> source of all notebooks, or of the paper's one."""
+    from replication.orchestration import notebooks
+
     found = notebooks.sources()
     if not found:
         raise BadInput(f"no notebooks in {str(project.root() / 'notebooks')!r}; start from the project's folder")

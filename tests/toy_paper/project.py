@@ -76,3 +76,14 @@ def finished_files(runs: Path) -> dict[str, bytes]:
 def _results(runs: Path) -> Iterator[Path]:
     for name in ("scores.csv", "curves.npz", "metrics.jsonl", "policy.safetensors"):
         yield from sorted(runs.glob(f"*/*/{name}"))
+
+
+README = "# Toy\n\n<!-- generated:verdicts -->\n<!-- end -->\n\nThe end.\n"
+
+
+def make(folder: Path) -> Path:
+    """A project with the toy's notebook and a README; set REPLICATION_PROJECT to use it."""
+    (folder / "notebooks").mkdir(parents=True)
+    (folder / "notebooks" / "01_toy.py").write_text((HERE / "notebook.py").read_text())
+    (folder / "README.md").write_text(README)
+    return folder
