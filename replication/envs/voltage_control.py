@@ -115,6 +115,7 @@ class VoltageControl:
         solved = (tile(n, np.float64), np.zeros((n, LANES)), np.zeros((n, LANES)), np.zeros(LANES))
         self._scratch = (np.zeros((agents, LANES)), solved)
         self._metrics = zeros(len(kernel.METRICS))
+        self._actions = np.zeros((tiles * LANES, agents))
         self._observation = np.zeros((tiles * LANES, agents, self.observation_size), dtype=np.float32)
         self._state = np.zeros((tiles * LANES, self.state_size), dtype=np.float32)
         s, p, f = self.settings, self.profiles, self.feeder
@@ -181,16 +182,15 @@ class VoltageControl:
         expected = (self.num_envs, self.num_agents, 1)
         if actions.shape != expected:
             raise BadInput(f"actions must have shape {expected} (env, agent, 1), got {actions.shape}")
-        if not np.all(np.abs(actions) <= self.action_high + 1e-6):  # also refuses NaN
-            raise BadInput(
-                f"actions must lie in [-{self.action_high}, {self.action_high}], got up to {np.abs(actions).max():g}"
-            )
-        lanes = np.zeros((self._active.size, self.num_agents))
-        lanes[: self.num_envs] = actions[:, :, 0]
+        largest = kernel.largest(actions)
+        if not largest <= self.action_high + 1e-6:  # also refuses NaN
+            raise BadInput(f"actions must lie in [-{self.action_high}, {self.action_high}], got up to {largest:g}")
+        self._actions[: self.num_envs] = actions[:, :, 0]
         kernel.step_tiles(*self._constants, self._goal, self._rule, self.shipped, self._zones, self._lanes(), self._now,
-                          self._after, self._flow, self._scratch, lanes, self._metrics, self._observation,
+                          self._after, self._flow, self._scratch, self._actions, self._metrics, self._observation,
                           self._state)  # fmt: skip
-        info = {name: self._metric(i) for i, name in enumerate(kernel.METRICS)}
+        rows = self._metrics.transpose(1, 0, 2).reshape(len(kernel.METRICS), -1)[:, : self.num_envs].copy()
+        info = dict(zip(kernel.METRICS, rows, strict=True))
         reward = np.repeat(info.pop("reward")[:, None], self.num_agents, axis=1)
         destroyed = info["destroyed"] > 0
         late = (self._step.reshape(-1)[: self.num_envs] > self.horizon) & ~destroyed
@@ -287,9 +287,6 @@ class VoltageControl:
 
     def _rows(self, tiled: np.ndarray) -> np.ndarray:
         return tiled.transpose(0, 2, 1).reshape(-1, tiled.shape[1])[: self.num_envs].copy()
-
-    def _metric(self, index: int) -> np.ndarray:
-        return self._metrics[:, index, :].reshape(-1)[: self.num_envs].copy()
 
 
 def _zones(feeder: Feeder) -> tuple[np.ndarray, np.ndarray]:

@@ -31,13 +31,25 @@ _INITIAL_Q_STEP = 2**31 - 1  # step number of the counter noise that draws the i
 _WINDOW_STEP = 2**31 - 2
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
+def largest(values):
+    """Largest magnitude in an array of three axes; NaN if there is one."""
+    top = 0.0
+    for value in values.flat:
+        if not abs(value) <= top:
+            top = abs(value)
+            if top != top:
+                break
+    return top
+
+
+@njit(cache=True, error_model="numpy")
 def draw_window(key, count):
     """Index in 0..count-1 of the start window that belongs to an episode key."""
     return min(int(uniform(key, _WINDOW_STEP, 0) * count), count - 1)
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def sample_tile(profile, noise, table, key, start, step, active, load_p, load_q, pv, capability, pv_mva):
     """Write the load and PV sample number `step` of each active lane: linear interpolation plus noise.
 
@@ -82,30 +94,30 @@ def sample_tile(profile, noise, table, key, start, step, active, load_p, load_q,
             capability[agent, lane] = math.sqrt(pv_mva[agent] ** 2 - value**2)
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def flow_tile(net, tile, pv_bus, load_p, load_q, pv, q, magnitude, angle, loss, rule):
     """Solve one tile from a flat start for net demand = load - PV - injected reactive power [MW, MVAr].
 
     Writes magnitude [p.u.] and angle [rad] (n, L) and the summed line loss [MW] (L,).
     """
-    demand, base = tile.demand, net.base_mva
+    demand, inverse = tile.demand, 1.0 / net.base_mva
     n, lanes = load_p.shape
     for bus in range(n):
         for lane in range(lanes):
-            demand[bus, 0, lane] = load_p[bus, lane] / base
-            demand[bus, 1, lane] = load_q[bus, lane] / base
+            demand[bus, 0, lane] = load_p[bus, lane] * inverse
+            demand[bus, 1, lane] = load_q[bus, lane] * inverse
     for agent in range(pv_bus.shape[0]):
         bus = pv_bus[agent]
         for lane in range(lanes):
-            demand[bus, 0, lane] -= pv[agent, lane] / base
-            demand[bus, 1, lane] -= q[agent, lane] / base
+            demand[bus, 0, lane] -= pv[agent, lane] * inverse
+            demand[bus, 1, lane] -= q[agent, lane] * inverse
     flat_start(tile)
     sweep_tile(net, tile, rule[0], int(rule[1]))
     polar_tile(net, tile, magnitude, angle)
     line_loss_tile(net, tile, loss)
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def score_lane(lane, goal, pv_mva, magnitude, q, loss_mw, metrics):
     """Reward and metrics of one lane into metrics[:, lane].
 
@@ -138,7 +150,7 @@ def score_lane(lane, goal, pv_mva, magnitude, q, loss_mw, metrics):
     metrics[DESTROYED, lane] = 0.0
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def observe_lane(lane, zone_start, zone_bus, degrees, load_p, load_q, pv_seen, pv_used, q, magnitude, angle,
                  pv_bus, observation, state):  # fmt: skip
     """Zone observations (A, F) and the global state (Z,) of one lane.
@@ -176,7 +188,7 @@ def observe_lane(lane, zone_start, zone_bus, degrees, load_p, load_q, pv_seen, p
             state[pv_bus[agent]] += pv_seen[agent, lane] - pv_used[agent, lane]
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def settle_tile(tile, active, after, now, solved, q_new, flow):
     """Take over the new solution; a lane whose power flow failed keeps the grid of the step before."""
     solution, magnitude_new, angle_new, loss_new = solved
@@ -199,7 +211,7 @@ def settle_tile(tile, active, after, now, solved, q_new, flow):
             now[2][tile, agent, lane] = after[2][tile, agent, lane]
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def observe_tile(tile, active, zones, shipped, now, after, flow, pv_bus, observation, state):
     """Observation and state of the active lanes; the shipped code shows the PV of the next sample."""
     magnitude, angle, q, _ = flow
@@ -211,7 +223,7 @@ def observe_tile(tile, active, zones, shipped, now, after, flow, pv_bus, observa
                          magnitude[tile], angle[tile], pv_bus, observation[row], state[row])  # fmt: skip
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def step_tiles(net, feeder, samples, goal, rule, shipped, zones, lanes_of, now, after, flow, scratch, actions, metrics,
                observation, state):  # fmt: skip
     """One step of every lane: apply actions to the prepared sample, solve, score, prepare the next, observe.
@@ -245,7 +257,7 @@ def step_tiles(net, feeder, samples, goal, rule, shipped, zones, lanes_of, now, 
         observe_tile(tile, active[tile], zones, shipped, now, after, flow, pv_bus, observation, state)
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def reset_tiles(net, feeder, samples, bound, rule, shipped, zones, lanes_of, now, after, flow, scratch, fresh,
                 observation, state):  # fmt: skip
     """Start the lanes marked in `fresh` (tile, lane): sample 0 with a random reactive power, then prepare sample 1.
