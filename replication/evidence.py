@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from replication.orchestration import discovery, files, plan, project, store, table
+from replication.orchestration import discovery, files, plan, project, results, table
 from replication.settings import Profile
 
 BLOCK = re.compile(r"(<!-- generated:verdicts -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -144,7 +144,7 @@ def _not_begun(paper: str) -> dict[str, Any]:
 def _results(folder: Path) -> list[str]:
     findings = []
     for result in sorted(folder.glob("*/results/*/")):
-        problems = store.problems(result, result.name)
+        problems = results.problems(result, result.name)
         if not (result / "done.json").is_file():
             problems = ["done.json is missing"]
         findings += [f"{project.shown(result)}: {problem}; compute the run again" for problem in problems]

@@ -11,7 +11,7 @@ from toy_paper import project as toy
 
 from replication import evidence
 from replication.__main__ import main
-from replication.orchestration import discovery, files, project, store
+from replication.orchestration import discovery, files, project, results
 
 
 @pytest.fixture
@@ -313,7 +313,7 @@ def test_check_finds_a_reproduced_claim_whose_rule_came_later(only_toy, capsys, 
         settings["rules_digest"]["T1"] = "another rule"
         files.write_json(path, settings)
         seal(path.parent)
-        assert not store.problems(path.parent)
+        assert not results.problems(path.parent)
     (row, _) = evidence.ledger("toy")
     assert row["label"] == "post hoc"
     assert row["status"] != "reproduced"

@@ -6,7 +6,7 @@ import time
 import pytest
 from toy_paper import project as toy
 
-from replication.orchestration import clusters, costs, discovery, ensure, lock, plan, scheduler, store, table
+from replication.orchestration import clusters, costs, discovery, ensure, lock, plan, results, scheduler, store, table
 from replication.orchestration.progress import Progress, duration
 from replication.orchestration.scheduler import RunsFailed
 from replication.orchestration.work import Outcome
@@ -156,7 +156,7 @@ def test_costs_are_learned_from_finished_runs(toy_paper, places, monkeypatch):
     assert before.seconds is None
     assert before.basis.startswith("unknown")
     ensure(walk, "quick", **places, cluster="inline")
-    seconds = [store.read(folder).environment()["wall_seconds"] for folder in places["runs"].glob("*/*")]
+    seconds = [results.read(folder).environment()["wall_seconds"] for folder in places["runs"].glob("*/*")]
     (after,) = costs.estimates([walk], "full", there)
     assert after.missing == after.runs == 4
     assert after.seconds == pytest.approx(sum(seconds) / (2 * 5 * 10) * (2 * 10 * 40))

@@ -10,7 +10,18 @@ import pytest
 import torch
 from toy_paper import project as toy
 
-from replication.orchestration import checkpoint, discovery, ensure, files, load_curves, lock, plan, store, table
+from replication.orchestration import (
+    checkpoint,
+    discovery,
+    ensure,
+    files,
+    load_curves,
+    lock,
+    plan,
+    results,
+    store,
+    table,
+)
 from replication.orchestration.plan import Result
 from replication.orchestration.work import StoredRun, execute
 from replication.seeding import stream
@@ -204,6 +215,10 @@ def test_killed_at_any_rename_the_next_start_finishes_with_equal_bytes(walk, swe
     with pytest.raises(SystemExit):
         sweep("full")
     monkeypatch.setattr(os, "replace", real)
+    for folder in {path.parent for path in tmp_path.glob("runs/*/*/*")} - {
+        path.parent for path in tmp_path.glob("runs/*/*/done.json")
+    }:
+        (folder / ".scores.csv.7.tmp").write_text("torn")  # a real kill leaves its temporary file
     sweep("full")
     assert toy.finished_files(tmp_path / "runs") | toy.finished_files(tmp_path / "figures") == whole
     assert not list(tmp_path.glob("**/*.tmp"))
@@ -227,7 +242,7 @@ def test_damaged_result_is_noticed_and_redone(sweep, tmp_path, said, name, harm)
     said.clear()
     assert sweep().equals(first)
     assert toy.finished_files(tmp_path / "runs") == whole
-    assert not store.problems(only_run(tmp_path))
+    assert not results.problems(only_run(tmp_path))
     if (name, harm) != ("done.json", "removed"):  # without its mark a run is unfinished, not damaged
         assert sum("refused and redone" in line for line in said) == 1
 
@@ -287,7 +302,7 @@ def test_edited_rules_of_a_committed_result_are_noticed(sweep, tmp_path):
     settings = json.loads(path.read_text())
     settings["rules_digest"]["T1"] = "abc"
     path.write_text(json.dumps(settings))
-    assert store.problems(path.parent) == ["settings.json does not match its digest"]
+    assert results.problems(path.parent) == ["settings.json does not match its digest"]
 
 
 def test_equal_curves_give_equal_bytes_and_long_ones_are_thinned_alike():
@@ -345,16 +360,16 @@ def test_score_table_is_tidy(walk, sweep):
 def test_result_of_wrong_shape_is_named(walk):
     spec = plan.specs(walk, "quick")[0]
     with pytest.raises(ValueError, match=r"score 'a' must have shape \(5,\)"):
-        store.checked(Result({"a": np.zeros(4)}), spec)
+        results.checked(Result({"a": np.zeros(4)}), spec)
     with pytest.raises(ValueError, match="curve 'c' must start with 5 seeds"):
-        store.checked(Result({"a": np.zeros(5)}, {"c": np.zeros((3, 5)), "_x": np.zeros(2)}), spec)
+        results.checked(Result({"a": np.zeros(5)}, {"c": np.zeros((3, 5)), "_x": np.zeros(2)}), spec)
     with pytest.raises(ValueError, match="no scores"):
-        store.checked(Result({}), spec)
+        results.checked(Result({}), spec)
 
 
 def test_policy_is_kept_without_pickle(sweep, tmp_path):
     scores = sweep()
-    arrays, card = store.load_policy(only_run(tmp_path))
+    arrays, card = results.load_policy(only_run(tmp_path))
     assert card == {"kind": "walk"}
     end = scores[(scores["arm"] == "slow") & (scores["metric"] == "end")]["value"]
     assert np.array_equal(arrays["weight"], end)

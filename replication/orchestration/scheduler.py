@@ -65,10 +65,12 @@ def ensure(
     deadline = None if budget is None else time.time() + seconds_of(budget)
     clusters.check(cluster)
     store = table.open_store(runs, figures)
-    specs = list({spec.key: spec for one in wanted for spec in plan.specs(one, profile, seeds)}.values())
+    specs = _once(spec for one in wanted for spec in plan.specs(one, profile, seeds))
     missing = [spec for spec in specs if store.find(spec) is None]
     if missing and cluster != "none":
         project.writable(store.runs, "runs")
+    if profile == "full" and cluster != "none":
+        project.writable(store.figures, "figures")
     sweep = Sweep(store, profile, Progress([] if cluster == "none" else missing, progress))
     sweep.look(specs)
     if cluster == "none":
@@ -164,8 +166,8 @@ class Sweep:
                 if lock.is_held(folder / "lock"):
                     continue
                 del busy[folder]
-                if self.store.find(spec):
-                    self._finished(spec, Outcome("finished"))
+                if found := self.store.find(spec):
+                    self._finished(spec, Outcome("finished", found.environment().get("wall_seconds", 0.0)))
                 else:
                     free[folder] = spec
         return free | busy
@@ -177,6 +179,14 @@ class Sweep:
     def _export(self, spec: RunSpec) -> None:
         if self.profile == "full":
             self.store.export(spec)
+
+
+def _once(specs: Iterable[RunSpec]) -> list[RunSpec]:
+    """Runs that several experiments share only once, under their first name."""
+    found: dict[str, RunSpec] = {}
+    for spec in specs:
+        found.setdefault(spec.key, spec)
+    return list(found.values())
 
 
 def _say_missing(progress: Progress, missing: int, total: int) -> None:

@@ -8,7 +8,8 @@ import numpy as np
 
 from replication.orchestration import plan, project
 from replication.orchestration.plan import Experiment
-from replication.orchestration.store import Store, Stored, key_of
+from replication.orchestration.results import Stored, key_of
+from replication.orchestration.store import Store
 from replication.settings import Profile
 
 if TYPE_CHECKING:

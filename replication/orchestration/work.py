@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from replication.orchestration import checkpoint, discovery, files, provenance, store
+from replication.orchestration import checkpoint, discovery, files, provenance, results
 from replication.orchestration.lock import Lock
 from replication.orchestration.plan import Result, RunSpec
 from replication.settings import BadInput
@@ -142,16 +142,17 @@ def execute(folder: str, deadline: float | None = None) -> Outcome:
 
 
 def _compute(folder: Path, run: StoredRun, lock: Lock) -> Outcome:
-    spec = store.spec_of(files.read_json(folder / "settings.json"))
+    files.remove_torn(folder)
+    spec = results.spec_of(files.read_json(folder / "settings.json"))
     if (folder / "done.json").exists():
-        if not store.problems(folder, spec.key):
-            return Outcome("finished")
-        store.wipe(folder)
+        if not results.problems(folder, spec.key):
+            return Outcome("finished", results.read(folder).environment().get("wall_seconds", 0.0))
+        results.wipe(folder)
     if not (folder / "checkpoint.safetensors").exists():
-        files.write_json(folder / "settings.json", {**store.card(spec), **origin(spec.paper)})
+        files.write_json(folder / "settings.json", {**results.card(spec), **origin(spec.paper)})
     result = _call(spec, run)
     lock.require()
-    store.finish(folder, spec, result, environment(spec, run.seconds))
+    results.finish(folder, spec, result, environment(spec, run.seconds))
     return Outcome("finished", run.seconds, run.resumed_at)
 
 
