@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.colors import Colormap, LinearSegmentedColormap, TwoSlopeNorm
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from replication.plotting import labels, theme
 from replication.settings import BadInput
@@ -118,6 +118,8 @@ def dots_and_intervals(
             ax.plot([estimate.value], [at], "|", color=theme.INK, ms=9, mew=1.6, zorder=5)
     ax.set_yticks(range(len(rows)), [chosen[name].label for name in rows])
     ax.set_ylim(len(rows) - 0.45, -0.55)
+    ax.margins(x=0.08)
+    ax.xaxis.set_major_locator(MaxNLocator(4))
     ax.grid(False, axis="y")
     ax.tick_params(axis="y", length=0)
     ax.set_xlabel(xlabel)

@@ -121,8 +121,11 @@ def reward_and_control(table: pandas.DataFrame) -> Drawing:
             if bands:
                 x = {label: np.array(_over_alpha(table, barrier, lines[label], metric)[1]) for label in bands}
                 draw.learning_curves(ax, x, bands, xlabel="alpha [1/MVAr]" if row else "",
-                                     ylabel=RATE if metric == "controllable" else "reward gained over none",
+                                     ylabel=RATE if metric == "controllable" else "reward gained over none (share)",
                                      names="legend" if (row, column) == (0, 0) else "none")  # fmt: skip
+            for line in ax.get_lines():
+                line.set_marker("o")
+                line.set_markersize(3.5)
             ax.set_xscale("log")
             ax.set_xticks(ALPHAS, [f"{alpha:g}" for alpha in ALPHAS])
             ax.minorticks_off()

@@ -42,7 +42,7 @@ def year(world: Any) -> Drawing:
             axes[0].plot(hours, mean, color=colour, ls=dash, label=f"{name}, {season}")
             frames.append(pandas.DataFrame({"what": f"{name}, {season}", "x": hours, "mw": mean}))
     axes[0].set(xlabel="hour of the day", ylabel="total [MW]", xlim=(0, 24), xticks=range(0, 25, 6))
-    axes[0].legend(ncols=2)
+    axes[0].legend(loc="upper left", handlelength=1.6)
     for name, values, colour in (("load", load, "#0072b2"), ("PV", pv, "#e69f00")):
         peaks = values.reshape(-1, per_day).max(axis=1)
         axes[1].plot(np.arange(len(peaks)), peaks, color=colour, lw=0.9, label=name)
