@@ -51,10 +51,12 @@ def ledgers(profile: Profile = "full", **places: Any) -> dict[str, Rows]:
 
 
 def readme_block(found: dict[str, Rows]) -> str:
-    """The README's generated part: one table per paper, Markdown."""
+    """The README's generated part: one table per paper, Markdown; the rules stand in the notebooks."""
     from replication.plotting.tables import verdict_table
 
-    parts = [f"**{title(paper)}**: {counts(rows)}\n\n{verdict_table(rows)}" for paper, rows in found.items()]
+    parts = [
+        f"**{title(paper)}**: {counts(rows)}\n\n{verdict_table(rows, rules=False)}" for paper, rows in found.items()
+    ]
     return "\n\n".join(part.rstrip() for part in parts) + "\n"
 
 

@@ -18,11 +18,11 @@ PACKAGES = ("numpy", "scipy", "torch", "numba", "pydantic", "pandas", "distribut
 def source_digest(paper: str) -> str:
     """12 hexadecimal digits of the code that computes the paper's results.
 
-    Covers `replication/algos`, `envs`, `data` and the paper's modules but its figures.py; comments,
+    Covers `replication/algos`, `envs`, `data` and the paper's modules but its figures; comments,
     docstrings and layout do not count.
     """
     files = [path for part in ("algos", "envs", "data") for path in sorted((project.PACKAGE / part).glob("**/*.py"))]
-    files += [path for path in sorted(discovery.folder(paper).glob("*.py")) if path.name != "figures.py"]
+    files += [path for path in sorted(discovery.folder(paper).glob("*.py")) if not path.name.startswith("figures")]
     total = hashlib.sha256()
     for path in files:
         total.update(f"{path.parent.name}/{path.name}\n{_meaning(path)}".encode())

@@ -31,16 +31,22 @@ class HasText(Protocol):
     def text(self) -> str: ...
 
 
-def verdict_table(rows: Sequence[Mapping[str, Any]], style: Style = "markdown") -> str:
-    """The rows of `replication.stats.verdict.ledger` as a table: what came out before how it was judged."""
-    header = ("claim", "verdict", "what we find", "rule", "source")
+def verdict_table(rows: Sequence[Mapping[str, Any]], style: Style = "markdown", *, rules: bool = True) -> str:
+    """The rows of `replication.stats.verdict.ledger` as a table: what came out before how it was judged.
+
+    Args:
+        rows: the ledger.
+        style: markdown or html.
+        rules: whether to show the rule in words; a short table does without.
+    """
+    header = ("claim", "verdict", "what we find", *(("rule",) if rules else ()), "source")
     body = [
         (
             _claim(row, style),
             _status(row, style),
             _cell(_found(row), style),
-            _cell(row["rule"], style),
-            _cell(f"{row['where']} ({row['evidence']})", style),
+            *((_cell(row["rule"], style),) if rules else ()),
+            _cell(f"{row['where']} ({row['evidence']})" if row["where"] else "", style),
         )
         for row in rows
     ]
