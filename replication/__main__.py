@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import signal
 import sys
 import tempfile
 from argparse import Namespace
@@ -27,6 +28,7 @@ def main(words: list[str] | None = None) -> int:
         "check": check,
         "help": command_line.show_help,
     }
+    signal.signal(signal.SIGTERM, _interrupt)  # a site scheduler's polite request ends as cleanly as Ctrl-C
     try:
         options = command_line.read_words(sys.argv[1:] if words is None else words)
         return verbs[options.verb](options)
@@ -122,6 +124,10 @@ def check(options: Namespace) -> int:
         say(finding)
     say(f"{len(findings)} finding(s)" if findings else "everything fits")
     return 1 if findings else 0
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
 
 
 def _check_parameters(options: Namespace, chosen: dict[str, Path]) -> None:

@@ -172,6 +172,18 @@ def test_run_reports_failures_and_exits_with_one(toy_project, capsys):
     assert captured.err.startswith("1 run(s) failed:")
 
 
+def test_interruption_is_one_line(toy_project, capsys, monkeypatch):
+    monkeypatch.setattr("replication.orchestration.work.execute", lambda *_: pytest.fail("not interrupted"))
+    monkeypatch.setattr("replication.orchestration.clusters.execute", interrupted)
+    assert main(["run", "--paper", "toy", "--profile", "smoke", "--cluster", "inline"]) == 130
+    assert capsys.readouterr().err == "replicate: interrupted; the same command goes on from here\n"
+    assert not list((toy_project / "runs").glob("*/*"))
+
+
+def interrupted(*_):
+    raise KeyboardInterrupt
+
+
 # ---- figures
 
 
