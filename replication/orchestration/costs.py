@@ -73,7 +73,8 @@ def measured_rate(experiment: Experiment, store: Store) -> tuple[float | None, s
             seconds, work, count = seconds + environment["wall_seconds"], work + cost, count + 1
     if not work:
         return None, "unknown: no finished run to measure from"
-    return seconds / work, f"measured on {count} finished run(s)"
+    rough = "" if experiment.cost else "roughly, per seed whatever the settings: "
+    return seconds / work, f"{rough}measured on {count} finished run(s)"
 
 
 def _finished(paper: str, store: Store) -> Iterable[tuple[dict[str, Any], dict[str, Any]]]:
