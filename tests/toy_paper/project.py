@@ -57,6 +57,12 @@ def steps(trace: Path) -> list[tuple[int, int, int]]:
     return [tuple(int(word) for word in line.split()) for line in trace.read_text().splitlines()]
 
 
+def clock_of_steps(monkeypatch, trace: Path) -> None:
+    """Let the clock go on by one second per computed step, so that budgets do not depend on the machine."""
+    monkeypatch.setenv("TOY_TRACE", str(trace))
+    monkeypatch.setattr("time.time", lambda: 1000.0 + len(steps(trace)))
+
+
 def family(process: subprocess.Popen) -> list[psutil.Process]:
     """A process and all its descendants."""
     parent = psutil.Process(process.pid)
