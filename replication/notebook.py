@@ -79,8 +79,9 @@ def source(thing: Callable | type, first: int | None = None, last: int | None = 
 
 
 def describe(settings: Settings) -> Shown:
-    """Table of settings: name, value, unit, meaning and origin."""
-    return show_table(settings.describe())
+    """Table of settings, folded: name, value, unit, meaning and origin."""
+    rows = settings.describe()
+    return show_table(rows, f"{len(rows)} settings with unit, meaning and origin")
 
 
 def verdicts(paper: str, parameters: NotebookParameters | None = None) -> Shown:
@@ -145,13 +146,16 @@ def stamp(parameters: NotebookParameters, scores: "pd.DataFrame") -> Shown:
     return show_table([{"": name, "value": value} for name, value in facts.items()])
 
 
-def show_table(rows: list[dict[str, Any]]) -> Shown:
-    """Rows as a plain table that looks the same in every viewer."""
+def show_table(rows: list[dict[str, Any]], folded: str = "") -> Shown:
+    """Rows as a plain table that looks the same in every viewer; `folded` is the line to click to unfold it."""
     names = list(dict.fromkeys(name for row in rows for name in row))
     cells = [[_text(row.get(name, "")) for name in names] for row in rows]
-    head = "".join(f"<th>{html.escape(name)}</th>" for name in names)
-    body = "\n".join("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in cells)
+    left = ' style="text-align:left"'
+    head = "".join(f"<th{left}>{html.escape(name)}</th>" for name in names)
+    body = "\n".join("<tr>" + "".join(f"<td{left}>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in cells)
     page = f"<table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table>"
+    if folded:
+        page = f"<details><summary>{html.escape(folded)}</summary>\n{page}\n</details>"
     return Shown("\n".join(" | ".join(row) for row in [names, *cells]), as_html=page)
 
 

@@ -21,12 +21,16 @@ _PATTERNS = (
 def clean(notebook: NotebookNode, places: dict[Path, str]) -> NotebookNode:
     """Take out of an executed notebook what differs between machines and repetitions.
 
+    A cell that only told a redraw not to train goes too: opened by hand, the notebook is its source.
+
     Args:
         notebook: executed notebook, changed in place.
         places: absolute folder -> what readers see instead.
     """
     notebook.metadata = NotebookNode(kernelspec=NotebookNode(KERNEL), language_info=NotebookNode(LANGUAGE))
     seen: dict[str, int] = {}
+    notebook.cells = [cell for cell in notebook.cells if not _only_forbids_training(cell)]
+    _number(notebook)
     for cell in notebook.cells:
         tags = cell.metadata.get("tags", [])
         cell.metadata = NotebookNode(tags=tags) if tags else NotebookNode()
@@ -34,6 +38,21 @@ def clean(notebook: NotebookNode, places: dict[Path, str]) -> NotebookNode:
         if cell.cell_type == "code":
             cell.outputs = [_cleaned(output, places) for output in _joined(cell.outputs) if not _is_widget(output)]
     return notebook
+
+
+def _only_forbids_training(cell: NotebookNode) -> bool:
+    lines = [line for line in cell.source.splitlines() if line and not line.startswith("#")]
+    return "injected-parameters" in cell.metadata.get("tags", []) and lines == ['cluster = "none"']
+
+
+def _number(notebook: NotebookNode) -> None:
+    """Number the executed cells in their order."""
+    executed = [cell for cell in notebook.cells if cell.cell_type == "code" and cell.execution_count is not None]
+    for count, cell in enumerate(executed, start=1):
+        cell.execution_count = count
+        for output in cell.outputs:
+            if output.output_type == "execute_result":
+                output.execution_count = count
 
 
 def dumps(notebook: NotebookNode) -> bytes:
