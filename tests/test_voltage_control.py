@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 from oracles import voltage_control as slow
-from pettingzoo.test import parallel_api_test
 
 import replication
 from replication.envs.contract import check_world
@@ -107,7 +106,10 @@ def test_reward_of_matches_the_world():
     assert np.allclose(reward[:, 0], expected, rtol=1e-12)
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_pettingzoo_face_passes_its_api_test():
+    from pettingzoo.test import parallel_api_test  # its own imports warn
+
     parallel_api_test(Parallel(replication.make("voltage/case33", horizon=10)), num_cycles=30)
 
 

@@ -111,10 +111,11 @@ def reward_arms(profile: Profile) -> dict[str, LearnerStudy]:
 def reward_optimum_arms(profile: Profile) -> dict[str, ControllerStudy]:
     """Scripted controllers and the per-step search of the reward's own optimum, under every reward of the sweep."""
     days = {"smoke": 1, "quick": 3, "full": 24}[profile]
+    controllers = ("none", "droop", "droop_dead_band", "reward_search")
     return {
         f"{controller}, {label}": ControllerStudy(environment=study.environment, controller=controller, test_days=days)
         for label, study in reward_arms(profile).items()
-        for controller in ("none", "droop", "droop_dead_band", "reward_search")
+        for controller in controllers[: 2 if profile == "smoke" else None]
     }
 
 
