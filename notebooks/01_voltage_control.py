@@ -152,17 +152,20 @@ publish(days.calibration(scores), "voltage_control", "calibration", parameters)
 #
 # **The paper** uses $\alpha = 0.1$ per MVAr on every feeder and reads the controllable rate of the trained policies.
 # Here a search looks, step by step, for the reactive powers that the reward itself likes best. Where the curve of the
-# search meets that of no control, a perfect learner would do nothing. Claims R1, R2, R3.
+# search meets that of no control, a perfect learner would do nothing.
 
 # %%
 publish(draw.reward_and_control(scores), "voltage_control", "reward_and_control", parameters)
+
+# %%
+notebook.verdicts("voltage_control", parameters, "R1", "R2", "R3")
 
 # %% [markdown]
 # ## MAPPO or its code?
 #
 # **The paper** shows MAPPO and IPPO far below the others and explains it by conservative updates. The public code has
 # a different ratio, a fixed exploration of standard deviation 1 before tanh, and a clip of 0.6. Each is switched
-# separately. Claims V1.
+# separately.
 
 # %%
 publish(draw.ratio_curves(scores, curves, fixed_point), "voltage_control", "ratio_curves", parameters)
@@ -176,12 +179,15 @@ publish(draw.ratio_scores(scores), "voltage_control", "ratio_scores", parameters
 # %%
 publish(draw.defects(scores), "voltage_control", "defects", parameters)
 
+# %%
+notebook.verdicts("voltage_control", parameters, "V1")
+
 # %% [markdown]
 # ## Learners and rules on the same days
 #
 # **The paper** reports losses in the order OPF, MARL, droop, and that MARL does not clearly beat droop. All methods
 # below see the same 120 test days, start from the same reactive power and have the same action bound; droop with dead
-# band is tuned on training days, MAPPO's settings and checkpoints are chosen on validation days. Claims L1, V5, V7.
+# band is tuned on training days, MAPPO's settings and checkpoints are chosen on validation days.
 
 # %%
 publish(draw.learners_and_controllers(scores, 33, draw.LEARNERS_33, "Learners and controllers on 33 buses, test days"),
@@ -201,22 +207,31 @@ publish(draw.learners_and_controllers(scores, 322, (), "Scripted controllers on 
 # %%
 publish(draw.stress(scores), "voltage_control", "stress_33", parameters)
 
+# %%
+notebook.verdicts("voltage_control", parameters, "L1", "V5-losses", "V5-control", "V5-tuned", "V7")
+
 # %% [markdown]
 # ## Does the future matter? Would another reward do better?
 #
 # Actions do not move the loads, so the task is close to a contextual bandit. And where the reward prices losses and
-# excursions themselves, there is something to learn that a local rule cannot know. Claims G1, V5-loss-reward.
+# excursions themselves, there is something to learn that a local rule cannot know.
 
 # %%
 publish(draw.discount_and_loss(scores), "voltage_control", "discount_and_loss", parameters)
 
+# %%
+notebook.verdicts("voltage_control", parameters, "G1", "V5-loss-reward")
+
 # %% [markdown]
 # ## Barriers
 #
-# **The paper** finds that the shape of the barrier alone changes the ranking. Claim V4.
+# **The paper** finds that the shape of the barrier alone changes the ranking.
 
 # %%
 publish(draw.barriers(scores), "voltage_control", "barriers", parameters)
+
+# %%
+notebook.verdicts("voltage_control", parameters, "V4")
 
 # %% [markdown]
 # ## What the policies do, by hour and by bus

@@ -84,9 +84,16 @@ def describe(settings: Settings) -> Shown:
     return show_table(rows, f"{len(rows)} settings with unit, meaning and origin")
 
 
-def verdicts(paper: str, parameters: NotebookParameters | None = None) -> Shown:
-    """Table of the paper's claims and what became of them, judged from what is finished."""
-    return _verdict_table({paper: evidence.ledger(paper, **_from(parameters))})
+def verdicts(paper: str, parameters: NotebookParameters | None = None, *only: str) -> Shown:
+    """Table of the paper's claims and what became of them, judged from what is finished.
+
+    Args:
+        paper: folder name of the paper.
+        parameters: of the notebook.
+        only: first letters of the claims to show, for instance "V1"; all if none are given.
+    """
+    rows = evidence.ledger(paper, **_from(parameters))
+    return _verdict_table({paper: [row for row in rows if not only or row["id"].startswith(only)]})
 
 
 def scorecard(parameters: NotebookParameters | None = None) -> Shown:
