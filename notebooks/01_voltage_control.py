@@ -152,7 +152,8 @@ publish(days.calibration(scores), "voltage_control", "calibration", parameters)
 #
 # **The paper** uses $\alpha = 0.1$ per MVAr on every feeder and reads the controllable rate of the trained policies.
 # Here a search looks, step by step, for the reactive powers that the reward itself likes best. Where the curve of the
-# search meets that of no control, a perfect learner would do nothing.
+# search meets that of no control, a perfect learner would do nothing. R1 has three parts: droop controls more than no
+# control; the Bowl reward agrees; the L1 reward agrees. Where only the first holds, reward and control rank oppositely.
 
 # %%
 publish(draw.reward_and_control(scores), "voltage_control", "reward_and_control", parameters)
@@ -188,6 +189,7 @@ notebook.verdicts("voltage_control", parameters, "V1")
 # **The paper** reports losses in the order OPF, MARL, droop, and that MARL does not clearly beat droop. All methods
 # below see the same 120 test days, start from the same reactive power and have the same action bound; droop with dead
 # band is tuned on training days, MAPPO's settings and checkpoints are chosen on validation days.
+# Droop is tuned for control and then for losses, MAPPO for its own reward: read all three panels, not the last alone.
 
 # %%
 publish(draw.learners_and_controllers(scores, 33, draw.LEARNERS_33, "Learners and controllers on 33 buses, test days"),
