@@ -326,7 +326,7 @@ def test_changed_source_is_a_warning_not_a_silent_reuse(sweep, said, monkeypatch
     sweep()
     assert said == [
         "warning: 2 finished run(s) of toy/walk were computed by other source and are used as they are; "
-        "raise the experiment's version to redo them"
+        "raise an experiment's version to redo them"
     ]
 
 

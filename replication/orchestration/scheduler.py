@@ -111,10 +111,11 @@ class Sweep:
                 other_source.setdefault(f"{spec.paper}/{spec.experiment}", []).append(spec.name)
             if found:
                 self._export(spec)
-        for name, runs in other_source.items() if not in_notebook() else ():
+        if other_source and not in_notebook():
+            count = sum(len(runs) for runs in other_source.values())
             self.progress.line(
-                f"warning: {len(runs)} finished run(s) of {name} were computed by other source and are used as they "
-                "are; raise the experiment's version to redo them"
+                f"warning: {count} finished run(s) of {', '.join(other_source)} were computed by other source and are used "
+                "as they are; raise an experiment's version to redo them"
             )
 
     def run(self, missing: list[RunSpec], engine: clusters.Engine, deadline: float | None) -> None:
