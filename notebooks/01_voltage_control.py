@@ -156,7 +156,7 @@ publish(days.calibration(scores), "voltage_control", "calibration", parameters)
 # control; the Bowl reward agrees; the L1 reward agrees. Where only the first holds, reward and control rank oppositely.
 
 # %%
-publish(draw.reward_and_control(scores), "voltage_control", "reward_and_control", parameters)
+publish(draw.reward_and_control(scores, curves), "voltage_control", "reward_and_control", parameters)
 
 # %%
 notebook.verdicts("voltage_control", parameters, "R1", "R2", "R3")

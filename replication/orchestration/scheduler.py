@@ -114,8 +114,8 @@ class Sweep:
         if other_source and not in_notebook():
             count = sum(len(runs) for runs in other_source.values())
             self.progress.line(
-                f"warning: {count} finished run(s) of {', '.join(other_source)} were computed by other source and are used "
-                "as they are; raise an experiment's version to redo them"
+                f"warning: {count} finished run(s) of {', '.join(other_source)} were computed by other source and are "
+                "used as they are; raise an experiment's version to redo them"
             )
 
     def run(self, missing: list[RunSpec], engine: clusters.Engine, deadline: float | None) -> None:

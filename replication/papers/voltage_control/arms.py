@@ -196,3 +196,13 @@ def assignment_arms(profile: Profile) -> dict[str, ControllerStudy]:
         for seed in range(10 if profile == "full" else 2)
         for controller in ("none", "droop")
     }
+
+
+def published_arms(profile: Profile) -> dict[str, ControllerStudy]:
+    """Three references under the reward of the ratio study, for its figures."""
+    days = {"smoke": 1, "quick": 24, "full": 120}[profile]
+    environment = VoltageControlSettings(**PUBLISHED)
+    return {
+        name: ControllerStudy(environment=environment, controller=name, test_days=days)
+        for name in ("none", "droop", "droop_dead_band")
+    }

@@ -93,6 +93,7 @@ def _scripted(name: str, version: int, arms_of: Callable, feeder: str = "case33"
 
 EXPERIMENTS = (
     _scripted("controllers_33", 1, arms.controller_arms("voltage/case33")),
+    _scripted("published_33", 1, arms.published_arms),
     _scripted("reward_optimum", 1, arms.reward_optimum_arms),
     _scripted("calibration", 1, arms.calibration_arms),
     _scripted("assignment", 1, arms.assignment_arms),

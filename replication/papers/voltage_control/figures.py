@@ -16,7 +16,8 @@ from replication.stats import intervals, scores
 
 Curves = Mapping[str, Mapping[str, Mapping[str, np.ndarray]]]  # experiment -> arm -> name -> array
 RATE, LOSS, REWARD = "controllable rate", "line loss [MW]", "mean reward"
-PANELS = {"controllable": RATE, "line_loss_mw": LOSS, "reward": REWARD}
+LOOKS = {"MAPPO tuned": theme.Look("MAPPO tuned", "#8c2d04", marker="o")}
+PANELS = {"controllable": RATE, "line_loss_mw": LOSS, "reward": REWARD, "mean_action": "mean tanh action"}
 LEARNERS_33 = (*PARADIGMS, "MAPPO tuned")
 LEARNERS_141 = tuple(PARADIGMS)
 NAMES = {name: name.replace("_", " ") for name in CONTROLLERS} | {"ieee1547": "IEEE 1547", "opf": "OPF"}
@@ -64,9 +65,8 @@ def compared(
     table: pandas.DataFrame,
     wanted: Mapping[str, tuple[str, str]],
     caption: str,
-    metrics: Sequence[str] = tuple(PANELS),
+    metrics: Sequence[str] = ("controllable", "line_loss_mw", "reward"),
     references: Mapping[str, tuple[str, str]] | None = None,
-    what: str = "",
     looks: Mapping[str, theme.Look] | None = None,
 ) -> Drawing:
     """Dots and intervals, one row per method, one panel per metric; references are lines through all rows."""
@@ -78,9 +78,11 @@ def compared(
         lines = {label: float(values[0]) for label, values in found.items() if len(values)}
         rows = rows_of(table, wanted, metric)
         if rows:
-            draw.dots_and_intervals(ax, rows, xlabel=PANELS.get(metric.removeprefix("last_"), metric), references=lines,
-                                    looks=looks)  # fmt: skip
-    return Drawing(figure, used, used, caption if not what else f"{caption} {what}")
+            label = PANELS.get(metric.removeprefix("last_"), metric)
+            draw.dots_and_intervals(ax, rows, xlabel=label, references=lines, looks={**LOOKS, **(looks or {})})
+            if label == REWARD:
+                ax.ticklabel_format(axis="x", style="sci", scilimits=(-3, -3))
+    return Drawing(figure, used, used, caption)
 
 
 def learners_and_controllers(table: pandas.DataFrame, buses: int, learners: Sequence[str], caption: str) -> Drawing:
@@ -100,8 +102,11 @@ def stress(table: pandas.DataFrame) -> Drawing:
     return compared(table, wanted, "Scripted controllers on 33 buses at load scale 1.87, test days")
 
 
-def reward_and_control(table: pandas.DataFrame) -> Drawing:
-    """What the reward asks for: controllable rate and reward relative to no control, over alpha, for two barriers."""
+def reward_and_control(table: pandas.DataFrame, found: Curves) -> Drawing:
+    """What the reward asks for: controllable rate and reward relative to no control, over alpha, for two barriers.
+
+    Every method is judged on the days of the search, a fifth of the test days.
+    """
     figure, axes = theme.figure(2, 2, height=5.2, sharex=True)
     frames = []
     lines = {"reward search": "reward_search", "MAPPO": "", "droop": "droop", "droop dead band": "droop_dead_band",
@@ -111,15 +116,15 @@ def reward_and_control(table: pandas.DataFrame) -> Drawing:
             ax = axes[row, column]
             bands: dict[str, Any] = {}
             for label, controller in lines.items():
-                values, alphas = _over_alpha(table, barrier, controller, metric)
+                values, alphas = _over_alpha(found, barrier, controller, metric)
                 if metric == "reward" and len(alphas):
-                    none, _ = _over_alpha(table, barrier, "none", metric, alphas)
+                    none, _ = _over_alpha(found, barrier, "none", metric, alphas)
                     values = (values - none) / np.abs(none)
                 if len(alphas):
                     bands[label] = _band(values)
                     frames.append(_frame(label, barrier, metric, alphas, bands[label]))
             if bands:
-                x = {label: np.array(_over_alpha(table, barrier, lines[label], metric)[1]) for label in bands}
+                x = {label: np.array(_over_alpha(found, barrier, lines[label], metric)[1]) for label in bands}
                 draw.learning_curves(ax, x, bands, xlabel="alpha [1/MVAr]" if row else "",
                                      ylabel=RATE if metric == "controllable" else "reward gained over none (share)",
                                      names="legend" if (row, column) == (0, 0) else "none")  # fmt: skip
@@ -136,17 +141,32 @@ def reward_and_control(table: pandas.DataFrame) -> Drawing:
     data = pandas.concat(frames) if frames else pandas.DataFrame()
     arms = [(e, a) for e, a in zip(table["experiment"], table["arm"], strict=True) if e in ("reward", "reward_optimum")]
     used = used_rows(table, [pair for pair in arms if "mvar" in pair[1]], ("controllable", "reward"))
-    return Drawing(figure, data, used, "What the reward asks for: control and reward over the price of reactive power")
+    return Drawing(
+        figure,
+        data,
+        used,
+        "What the reward asks for: control and reward over the price of reactive power, on a fifth of the test days",
+    )
 
 
 def _over_alpha(
-    table: pandas.DataFrame, barrier: str, controller: str, metric: str, alphas: Sequence[float] = ALPHAS
+    found: Curves, barrier: str, controller: str, metric: str, alphas: Sequence[float] = ALPHAS
 ) -> tuple[np.ndarray, list[float]]:
     """(S, K) values over the alphas that have run, and these alphas; the learner for an empty controller."""
     prefix, experiment = (f"{controller}, ", "reward_optimum") if controller else ("", "reward")
-    found = {a: seeds_of(table, experiment, f"{prefix}{barrier}, alpha {a:g}, mvar", metric) for a in sorted(alphas)}
-    found = {alpha: values for alpha, values in found.items() if len(values)}
-    return np.array(list(found.values())).T, list(found)
+    days = {a: _daily(found, experiment, f"{prefix}{barrier}, alpha {a:g}, mvar", metric) for a in sorted(alphas)}
+    values = {alpha: day.mean(axis=1) for alpha, day in days.items() if day is not None}
+    return np.array(list(values.values())).T, list(values)
+
+
+def _daily(found: Curves, experiment: str, arm: str, metric: str) -> np.ndarray | None:
+    """(S, days of the search) of one arm; None where it or the search has not run."""
+    curve = found.get(experiment, {}).get(arm, {}).get(f"daily_{metric}")
+    searched = next(iter(found.get("reward_optimum", {}).values()), None)
+    if curve is None or searched is None:
+        return None
+    few = searched["daily_reward"].shape[1]
+    return curve[:, np.linspace(0, curve.shape[1] - 1, few).round().astype(int)]
 
 
 def _band(values: np.ndarray) -> intervals.Band:
@@ -204,7 +224,7 @@ def ratio_scores(table: pandas.DataFrame) -> Drawing:
     wanted = {arm: ("ratio", arm) for arm in RATIO_LOOKS}
     caption = "The last policy of each arm on test days, published L1 reward"
     metrics = ("last_mean_action", "last_controllable", "last_reward")
-    return compared(table, wanted, caption, metrics, {"none": ("controllers_33", "none")}, looks=RATIO_LOOKS)
+    return compared(table, wanted, caption, metrics, {"none": ("published_33", "none")}, looks=RATIO_LOOKS)
 
 
 def defects(table: pandas.DataFrame) -> Drawing:
@@ -213,7 +233,7 @@ def defects(table: pandas.DataFrame) -> Drawing:
     looks = {arm: theme.Look(arm, theme.colour("MAPPO")) for arm in arms}
     wanted = {arm: ("defects", arm) for arm in arms}
     caption = "Each habit of the shipped code alone, last policy on test days, published L1 reward"
-    references = {"none": ("controllers_33", "none")}
+    references = {"none": ("published_33", "none")}
     return compared(table, wanted, caption, ("last_controllable", "last_reward"), references, looks=looks)
 
 
