@@ -71,6 +71,15 @@ def test_evaluation_pairs_days_and_counts_lost_steps_as_uncontrolled():
     assert np.all(lost.daily["controllable"] < 1)
 
 
+def test_the_shipped_time_limit_is_no_lost_step():
+    settings = study("full", {}, AGREEING | {"mode": "as_shipped"}).environment
+    world, windows = evaluation.day_world("voltage/case33", settings, "test", 4)
+    rule = replication.controller(world, "droop_dead_band")
+    outcome = evaluation.evaluate(world, windows, rule.act)
+    assert outcome.daily["controllable"].max() == 1.0
+    assert not outcome.daily["destroyed"].any()
+
+
 def test_test_days_cover_every_month_and_never_meet_training():
     settings = study("full", {}, AGREEING).environment
     world, windows = evaluation.day_world("voltage/case33", settings, "test", 120)

@@ -75,7 +75,7 @@ def evaluate(world: Any, windows: np.ndarray, act: Act, seeds: int = 1, detail: 
     gathered = _Detail(world, windows, days) if detail else None
     action_sum, alive = np.zeros(world.num_envs), np.ones(world.num_envs, dtype=bool)
     last = dict.fromkeys(METRICS, np.zeros(world.num_envs))
-    for t in range(DAY):
+    for t in range(world.horizon):  # one step less than a day where the shipped code counts
         actions = act(world)
         action_sum += actions.mean(axis=(1, 2)) / world.action_high
         _, reward, terminated, _, info = world.step(actions)
@@ -87,9 +87,9 @@ def evaluate(world: Any, windows: np.ndarray, act: Act, seeds: int = 1, detail: 
         if gathered:
             gathered.add(t, now)
         alive &= ~terminated
-    daily = {name: (total / DAY).reshape(seeds, days) for name, total in totals.items()}
+    daily = {name: (total / world.horizon).reshape(seeds, days) for name, total in totals.items()}
     profiles, outside = gathered.result(seeds) if gathered else ({}, np.zeros((seeds, 0, 24)))
-    return Outcome(daily, (action_sum / DAY).reshape(seeds, days).mean(axis=1), profiles, outside)
+    return Outcome(daily, (action_sum / world.horizon).reshape(seeds, days).mean(axis=1), profiles, outside)
 
 
 class _Detail:
