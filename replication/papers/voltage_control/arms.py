@@ -47,7 +47,11 @@ def study(
 
 # ---- arms ------------------------------------------------------------------------------------------------------
 
-RATIO = {"right ratio": {"ratio": "log_probability"}, "shipped ratio": {"ratio": "stored_action"}}
+# A-16: the code's ratio is the density at the squashed action over exp(stored action).
+RATIO = {
+    "right ratio": {"ratio": "log_probability"},
+    "shipped ratio": {"ratio": "stored_action", "log_probability_at": "squashed"},
+}
 STD = {"learned std": {"std": "learned", "initial_std": 0.37}, "std 1": {"std": "fixed", "initial_std": 1.0}}
 CLIP = {"clip 0.2": {"clip": 0.2}, "clip 0.6": {"clip": 0.6}}
 PUBLISHED = {"barrier": "l1", "q_weight": 0.1}
@@ -66,6 +70,16 @@ def ratio_arms(profile: Profile) -> dict[str, LearnerStudy]:
         kept = ("right ratio, learned std, clip 0.2", "shipped ratio, std 1, clip 0.6")
         cells = {label: cells[label] for label in kept}
     return {label: study(profile, learner, PUBLISHED) for label, learner in cells.items()}
+
+
+def ratio_at_draw_arms(profile: Profile) -> dict[str, LearnerStudy]:
+    """The stored action as old log-probability, the density left at the draw before tanh: not the code's ratio (A-16)."""
+    arms = {}
+    for std in STD:
+        for clip in CLIP if profile == "full" else ("clip 0.6",):
+            learner = {"ratio": "stored_action"} | STD[std] | CLIP[clip]
+            arms[f"ratio at the draw, {std}, {clip}"] = study(profile, learner, PUBLISHED)
+    return arms
 
 
 DEFECTS: dict[str, dict[str, Any]] = {

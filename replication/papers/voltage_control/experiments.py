@@ -99,6 +99,7 @@ EXPERIMENTS = (
     _scripted("assignment", 1, arms.assignment_arms),
     _training("paradigms_33", 1, arms.learner_arms_33, _seeds(PRIMARY)),
     _training("ratio", 1, arms.ratio_arms, _seeds(PRIMARY)),
+    _training("ratio_at_draw", 1, arms.ratio_at_draw_arms, _seeds(PRIMARY)),
     _training("reward", 1, arms.reward_arms, _seeds(SWEEP)),
     _training("discount", 1, arms.discount_arms, _seeds(COMPARISON)),
     _training("loss_reward", 1, arms.loss_arms, _seeds(COMPARISON)),
