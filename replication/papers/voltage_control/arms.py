@@ -73,7 +73,7 @@ def ratio_arms(profile: Profile) -> dict[str, LearnerStudy]:
 
 
 def ratio_at_draw_arms(profile: Profile) -> dict[str, LearnerStudy]:
-    """The stored action as old log-probability, the density left at the draw before tanh: not the code's ratio (A-16)."""
+    """The stored action as old log-probability, the density at the draw before tanh: not the code's ratio (A-16)."""
     arms = {}
     for std in STD:
         for clip in CLIP if profile == "full" else ("clip 0.6",):
