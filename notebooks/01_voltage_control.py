@@ -53,6 +53,7 @@ import numpy as np
 
 from replication.papers.voltage_control import figures as draw
 from replication.papers.voltage_control import figures_days as days
+from replication.papers.voltage_control import figures_ratio as ratio
 from replication.papers.voltage_control.arms import AGREEING, study
 from replication.publish import publish
 from replication.seeding import keys
@@ -169,16 +170,16 @@ notebook.verdicts("voltage_control", parameters, "R1", "R2", "R3")
 # separately.
 
 # %%
-publish(draw.ratio_curves(scores, curves, fixed_point), "voltage_control", "ratio_curves", parameters)
+publish(ratio.ratio_curves(scores, curves, fixed_point), "voltage_control", "ratio_curves", parameters)
 
 # %%
-publish(draw.ratio_scores(scores), "voltage_control", "ratio_scores", parameters)
+publish(ratio.ratio_scores(scores), "voltage_control", "ratio_scores", parameters)
 
 # %% [markdown]
 # The other habits of the code, each alone on the corrected learner, then all together in the world as shipped:
 
 # %%
-publish(draw.defects(scores), "voltage_control", "defects", parameters)
+publish(ratio.defects(scores), "voltage_control", "defects", parameters)
 
 # %%
 notebook.verdicts("voltage_control", parameters, "V1")

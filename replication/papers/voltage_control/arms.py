@@ -54,8 +54,8 @@ RATIO = {
 }
 STD = {"learned std": {"std": "learned", "initial_std": 0.37}, "std 1": {"std": "fixed", "initial_std": 1.0}}
 CLIP = {"clip 0.2": {"clip": 0.2}, "clip 0.6": {"clip": 0.6}}
-PUBLISHED = {"barrier": "l1", "q_weight": 0.1}
-AGREEING = {"barrier": "bowl", "q_weight": 0.01}
+PUBLISHED: dict[str, Any] = {"barrier": "l1", "q_weight": 0.1}
+AGREEING: dict[str, Any] = {"barrier": "bowl", "q_weight": 0.01}
 
 
 def ratio_arms(profile: Profile) -> dict[str, LearnerStudy]:

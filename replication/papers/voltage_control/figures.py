@@ -8,7 +8,7 @@ import numpy as np
 import pandas
 from matplotlib.figure import Figure
 
-from replication.papers.voltage_control.arms import ALPHAS, CONTROLLERS, DEFECTS, PARADIGMS
+from replication.papers.voltage_control.arms import ALPHAS, CONTROLLERS, PARADIGMS
 from replication.plotting import curves as draw
 from replication.plotting import theme
 from replication.seeding import stream
@@ -121,8 +121,8 @@ def reward_and_control(table: pandas.DataFrame, found: Curves) -> Drawing:
                     none, _ = _over_alpha(found, barrier, "none", metric, alphas)
                     values = (values - none) / np.abs(none)
                 if len(alphas):
-                    bands[label] = _band(values)
-                    frames.append(_frame(label, barrier, metric, alphas, bands[label]))
+                    bands[label] = band_of(values)
+                    frames.append(frame_of(label, barrier, metric, alphas, bands[label]))
             if bands:
                 x = {label: np.array(_over_alpha(found, barrier, lines[label], metric)[1]) for label in bands}
                 draw.learning_curves(ax, x, bands, xlabel="alpha [1/MVAr]" if row else "",
@@ -169,72 +169,16 @@ def _daily(found: Curves, experiment: str, arm: str, metric: str) -> np.ndarray 
     return curve[:, np.linspace(0, curve.shape[1] - 1, few).round().astype(int)]
 
 
-def _band(values: np.ndarray) -> intervals.Band:
+def band_of(values: np.ndarray) -> intervals.Band:
+    """Mean and 95 % band over seeds of (S, T)."""
     return intervals.band(values, rng=rng())
 
 
-def _frame(
+def frame_of(
     label: str, barrier: str, metric: str, x: Sequence[float] | np.ndarray, band: intervals.Band
 ) -> pandas.DataFrame:
     columns = {"method": label, "barrier": barrier, "metric": metric, "x": x}
     return pandas.DataFrame(columns | {"middle": band.middle, "low": band.low, "high": band.high, "n": band.n})
-
-
-RATIO_LOOKS = {
-    "right ratio, learned std, clip 0.2": theme.Look("right, learned std, 0.2", "#d55e00", "-"),
-    "right ratio, learned std, clip 0.6": theme.Look("right, learned std, 0.6", "#e69f00", "-"),
-    "right ratio, std 1, clip 0.2": theme.Look("right, std 1, 0.2", "#d55e00", theme.DOT),
-    "right ratio, std 1, clip 0.6": theme.Look("right, std 1, 0.6", "#e69f00", theme.DOT),
-    "shipped ratio, learned std, clip 0.2": theme.Look("shipped, learned std, 0.2", "#0072b2", "-"),
-    "shipped ratio, learned std, clip 0.6": theme.Look("shipped, learned std, 0.6", "#56b4e9", "-"),
-    "shipped ratio, std 1, clip 0.2": theme.Look("shipped, std 1, 0.2", "#0072b2", theme.DOT),
-    "shipped ratio, std 1, clip 0.6": theme.Look("shipped, std 1, 0.6", "#56b4e9", theme.DOT),
-}
-
-
-def ratio_curves(table: pandas.DataFrame, found: Curves, predicted: float) -> Drawing:
-    """Mean tanh action and controllable rate on validation days over training, for the 2 x 2 x 2 arms."""
-    figure, axes = theme.figure(1, 2, height=3.6)
-    frames = []
-    for ax, name, ylabel in ((axes[0], "mean_action", "mean tanh action"), (axes[1], "controllable", RATE)):
-        bands, x = {}, {}
-        for arm in RATIO_LOOKS:
-            curves = found.get("ratio", {}).get(arm)
-            if curves is None:
-                continue
-            steps = np.asarray(curves["_evaluated_steps"])
-            bands[arm], x[arm] = _band(curves[f"evaluated_{name}"]), steps
-            frames.append(_frame(arm, "l1", name, steps, bands[arm]))
-        if bands:
-            draw.learning_curves(ax, x, bands, xlabel="environment steps per seed", ylabel=ylabel, looks=RATIO_LOOKS,
-                                 names="none")  # fmt: skip
-    axes[0].axhline(predicted, color=theme.INK, lw=1.0, ls=theme.DASH)
-    axes[0].annotate("predicted fixed point", (0.98, predicted), xycoords=("axes fraction", "data"), ha="right",
-                     va="bottom", fontsize=8)  # fmt: skip
-    handles, names = axes[0].get_legend_handles_labels()
-    if handles:
-        figure.legend(handles, names, loc="outside lower center", ncols=4, labelcolor="linecolor")
-    used = used_rows(table, [("ratio", arm) for arm in RATIO_LOOKS], ("last_mean_action", "last_controllable"))
-    data = pandas.concat(frames) if frames else pandas.DataFrame()
-    return Drawing(figure, data, used, "Importance ratio, exploration and clip: learning curves on validation days")
-
-
-def ratio_scores(table: pandas.DataFrame) -> Drawing:
-    """Where the 2 x 2 x 2 arms end: last policy on test days."""
-    wanted = {arm: ("ratio", arm) for arm in RATIO_LOOKS}
-    caption = "The last policy of each arm on test days, published L1 reward"
-    metrics = ("last_mean_action", "last_controllable", "last_reward")
-    return compared(table, wanted, caption, metrics, {"none": ("published_33", "none")}, looks=RATIO_LOOKS)
-
-
-def defects(table: pandas.DataFrame) -> Drawing:
-    """Each further habit of the shipped code alone, then all."""
-    arms = [*DEFECTS, "world as shipped", "everything as shipped"]
-    looks = {arm: theme.Look(arm, theme.colour("MAPPO")) for arm in arms}
-    wanted = {arm: ("defects", arm) for arm in arms}
-    caption = "Each habit of the shipped code alone, last policy on test days, published L1 reward"
-    references = {"none": ("published_33", "none")}
-    return compared(table, wanted, caption, ("last_controllable", "last_reward"), references, looks=looks)
 
 
 def barriers(table: pandas.DataFrame) -> Drawing:
