@@ -110,7 +110,9 @@ def test_reward_of_matches_the_world():
 def test_pettingzoo_face_passes_its_api_test():
     from pettingzoo.test import parallel_api_test  # its own imports warn
 
-    parallel_api_test(Parallel(replication.make("voltage/case33", horizon=10)), num_cycles=30)
+    face = Parallel(replication.make("voltage/case33", horizon=10))
+    parallel_api_test(face, num_cycles=30)
+    assert face.possible_agents == [f"agent_{i}" for i in range(6)]
 
 
 @pytest.mark.parametrize(
