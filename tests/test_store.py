@@ -419,6 +419,7 @@ def test_heartbeat_renews_the_lock(tmp_path, monkeypatch):
     held.acquire()
     os.utime(held.path, (0, 0))
     toy.eventually(lambda: time.time() - held.path.stat().st_mtime < 100, "a heartbeat")
+    assert held.held()
     held.release()
 
 
