@@ -11,19 +11,19 @@
     # blocked = "the 322-bus profiles are not public"     # optional: cannot be judged, and why
 
     [[claim.rule]]                       # one or more parts; "arm" below means "experiment/arm"
-    kind = "order"                       # value(higher) - value(lower) > margin
+    kind = "order"                       # value(higher) - factor * value(lower) > margin
     metric = "loss_mw"
     lower = "learners/mappo"
     higher = "classical/droop"
 
-Kinds: `order` (lower, higher, margin = 0), `value` (of, expected, tolerance), `bound` (of, at_least and/or
+Kinds: `order` (lower, higher, margin = 0, factor = 1), `value` (of, expected, tolerance), `bound` (of, at_least and/or
 at_most), `slope` (of = "experiment" or "experiment/arm pattern", x = setting column, at_least and/or at_most,
 for the log-log slope per seed; slack = 0: how far beyond a limit is still no contradiction) and `equivalence`
 (a, b, margin). Every rule names a `metric` and may name an `aggregator` (mean, iqm, median). `order` and
 `equivalence` may say `paired = true` (same seeds). All but `slope` may say `curve = "name"`: a per-day score
 kept as curve (seed, day); days are then paired and resampled together with the seeds, which also gives a
 deterministic arm an interval (over days).
-A margin is part of the claim: a difference surely smaller than the margin contradicts it.
+A margin is part of the claim: a difference surely smaller than the margin contradicts it; so is a factor.
 """
 
 import json
@@ -72,12 +72,13 @@ class Region(Rule):
 
 
 class Order(Rule):
-    """value(higher) - value(lower) > margin."""
+    """value(higher) - factor * value(lower) > margin."""
 
     arm_fields = ("lower", "higher")
     lower: str = setting(..., "arm said to have the lower value", origin=_HERE)
     higher: str = setting(..., "arm said to have the higher value", origin=_HERE)
     margin: float = setting(0.0, "smallest difference that agrees", origin=_HERE, ge=0)
+    factor: float = setting(1.0, "how many times the lower value is exceeded", origin=_HERE, gt=0)
     paired: bool = setting(False, "compare equal seeds", origin=_HERE)
     curve: str | None = setting(None, "per-day curve to judge instead of the score", origin=_HERE)
 
@@ -86,7 +87,8 @@ class Order(Rule):
 
     def words(self) -> str:
         more = f" by more than {self.margin:g}" if self.margin else ""
-        return f"{self.unit()}: {self.lower} below {self.higher}{more}{_how(self.paired, self.curve)}"
+        times = "" if self.factor == 1.0 else f"{self.factor:g} times "
+        return f"{self.unit()}: {times}{self.lower} below {self.higher}{more}{_how(self.paired, self.curve)}"
 
 
 class Value(Rule):

@@ -96,7 +96,9 @@ def _estimate(rule: Any, claim: Claim, arms: list[Arm], preview: bool, rng: np.r
         _enough(arm.name, 0 if arm.fixed else len(arm.seeds), claim, preview, arm.fixed)
     if len(arms) == 1:
         return _of_one(rule, arms[0], rng)
-    first, second = (arms[1], arms[0]) if isinstance(rule, Order) else (arms[0], arms[1])
+    first, second = arms
+    if isinstance(rule, Order):
+        first, second = second, replace(first, values=rule.factor * first.values)
     return _of_two(rule, first, second, rng)
 
 
