@@ -1,0 +1,167 @@
+"""Offline data: what is written is read back, damage and nonsense are refused in one line."""
+
+import json
+
+import numpy as np
+import pytest
+
+from replication.data import offline
+from replication.data.offline import OfflineData
+from replication.settings import BadInput
+
+EPISODES, HORIZON, AGENTS, FEATURES, ACTIONS = 5, 7, 3, 4, 4
+ENVIRONMENT = {"world": "toy/3", "area": 500.0}
+
+
+def toy_data(seed: int = 0, **changes) -> OfflineData:
+    rng = np.random.default_rng(seed)
+    mask = rng.random((EPISODES, HORIZON + 1, AGENTS, ACTIONS)) < 0.6
+    mask[..., 0] = True
+    draw = rng.random(mask[:, :-1].shape) * mask[:, :-1]
+    arrays = {
+        "observation": rng.normal(size=(EPISODES, HORIZON + 1, AGENTS, FEATURES)).astype(np.float32),
+        "mask": mask,
+        "action": draw.argmax(axis=-1).astype(np.int8),
+        "reward": rng.normal(size=(EPISODES, HORIZON)).astype(np.float32),
+        "terminated": rng.random((EPISODES, HORIZON)) < 0.1,
+        "logs": {"weights": rng.random((EPISODES, HORIZON, 6)).astype(np.float32)},
+        "card": {"environment": ENVIRONMENT, "episodes": {"score": [0.0, 1.0, 2.0, 3.0, 4.0]}},
+    }
+    return OfflineData(**{**arrays, **changes})
+
+
+def assert_equal(one: OfflineData, other: OfflineData) -> None:
+    for name in ("observation", "mask", "action", "reward", "terminated"):
+        a, b = getattr(one, name), getattr(other, name)
+        assert a.dtype == b.dtype
+        np.testing.assert_array_equal(a, b)
+    assert one.logs.keys() == other.logs.keys()
+    for name, array in one.logs.items():
+        np.testing.assert_array_equal(array, other.logs[name])
+
+
+def refused(*words: str):
+    """One line that holds all these words."""
+    return pytest.raises(BadInput, match="(?s)^" + "".join(f"(?=[^\n]*{word})" for word in words) + r"[^\n]*$")
+
+
+@pytest.fixture
+def stored(tmp_path, monkeypatch):
+    monkeypatch.setattr(offline, "SHARD_BYTES", 1500)
+    offline.write(tmp_path / "data", toy_data())
+    assert len(list((tmp_path / "data").glob("*.npz"))) > 1
+    return tmp_path / "data"
+
+
+def test_what_is_written_is_read_back(stored):
+    found = offline.load(stored, ENVIRONMENT)
+    assert_equal(found, toy_data())
+    assert (found.episodes, found.horizon, found.size) == (EPISODES, HORIZON, EPISODES * HORIZON)
+    assert (found.num_agents, found.features, found.action_size) == (AGENTS, FEATURES, ACTIONS)
+    assert found.card["environment"] == ENVIRONMENT
+    assert_equal(offline.load(stored, episodes=3), toy_data().take(np.arange(3)))
+
+
+def test_equal_data_give_equal_files(stored, tmp_path):
+    offline.write(tmp_path / "again", toy_data())
+    for path in stored.iterdir():
+        assert path.read_bytes() == (tmp_path / "again" / path.name).read_bytes()
+
+
+def test_take_keeps_episodes_whole_and_in_order():
+    data, some = toy_data(), toy_data().take(np.array([3, 1]))
+    np.testing.assert_array_equal(some.observation[0], data.observation[3])
+    np.testing.assert_array_equal(some.logs["weights"][1], data.logs["weights"][1])
+    assert some.card["episodes"]["score"] == [3.0, 1.0]
+    for wrong in ([5], [-1], [0.5], []):
+        with pytest.raises(BadInput):
+            data.take(np.array(wrong))
+
+
+def test_an_action_outside_of_its_mask_is_refused(tmp_path):
+    data = toy_data()
+    data.mask[2, 4, 1] = [True, False, True, True]
+    data.action[2, 4, 1] = 1
+    with refused("action 1 of agent 1 in step 4 of episode 2", "not valid"):
+        offline.write(tmp_path / "data", data)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "changes, words",
+    [
+        ({"reward": np.full((EPISODES, HORIZON), np.nan)}, ["reward", "finite"]),
+        ({"action": np.full((EPISODES, HORIZON, AGENTS), ACTIONS)}, ["actions", "0 to 3"]),
+        ({"reward": np.zeros((EPISODES, HORIZON + 1))}, ["reward", "shape"]),
+        ({"mask": np.ones((EPISODES, HORIZON, AGENTS, ACTIONS), bool)}, ["mask", "shape"]),
+        ({"logs": {"rates": np.zeros(EPISODES)}}, ["rates"]),
+    ],
+)
+def test_unsound_data_are_refused(tmp_path, changes, words):
+    with refused(*words):
+        offline.write(tmp_path / "data", toy_data(**changes))
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_write_that_fails_leaves_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr(offline, "_flush", lambda *_: 1 // 0)
+    with pytest.raises(ZeroDivisionError):
+        offline.write(tmp_path / "data", toy_data())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_existing_folder_is_never_overwritten(stored):
+    with refused("exists already"):
+        offline.write(stored, toy_data(1))
+    assert_equal(offline.load(stored), toy_data())
+
+
+def test_data_of_another_environment_are_refused(stored):
+    with refused("another environment", "area 500.0 instead of 400.0"):
+        offline.load(stored, {**ENVIRONMENT, "area": 400.0})
+
+
+def test_cut_files_are_refused(stored):
+    shard = stored / "episodes-0001.npz"
+    shard.write_bytes(shard.read_bytes()[:-100])
+    with refused("episodes-0001.npz", "bytes instead of"):
+        offline.load(stored)
+
+
+def test_altered_files_are_refused(stored):
+    shard = stored / "episodes-0001.npz"
+    content = bytearray(shard.read_bytes())
+    content[len(content) // 2] ^= 1
+    shard.write_bytes(content)
+    with refused("episodes-0001.npz", "SHA-256"):
+        offline.load(stored)
+
+
+def test_missing_files_are_refused(stored, tmp_path):
+    (stored / "episodes-0001.npz").unlink()
+    with refused("episodes-0001.npz is missing"):
+        offline.load(stored)
+    (stored / "manifest.json").unlink()
+    with refused("is no dataset"):
+        offline.load(stored)
+    with refused("is no dataset"):
+        offline.load(tmp_path / "nowhere")
+
+
+def test_files_that_are_no_dataset_are_refused(stored):
+    manifest = json.loads((stored / "manifest.json").read_text())
+    shard = stored / "episodes-0000.npz"
+    shard.write_bytes(b"not a zip file")
+    manifest["shards"] = [offline._entry(shard) | {"episodes": EPISODES}]
+    (stored / "manifest.json").write_text(json.dumps(manifest))
+    with refused("episodes-0000.npz holds no episodes"):
+        offline.load(stored)
+    (stored / "manifest.json").write_text(json.dumps({**manifest, "format": 99}))
+    with refused("format 99"):
+        offline.load(stored)
+    (stored / "manifest.json").write_text('{"format": 1}')
+    with refused("lacks entries"):
+        offline.load(stored)
+    (stored / "manifest.json").write_text("{")
+    with refused("manifest.json is damaged"):
+        offline.load(stored)
