@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from replication.data import offline
+from replication.data import offline, offline_card, offline_files
 from replication.data.offline import OfflineData
 from replication.settings import BadInput
 
@@ -104,7 +104,7 @@ def test_unsound_data_are_refused(tmp_path, changes, words):
 
 
 def test_a_write_that_fails_leaves_nothing(tmp_path, monkeypatch):
-    monkeypatch.setattr(offline, "_flush", lambda *_: 1 // 0)
+    monkeypatch.setattr(offline_files, "write_text", lambda *_: 1 // 0)
     with pytest.raises(ZeroDivisionError):
         offline.write(tmp_path / "data", toy_data())
     assert list(tmp_path.iterdir()) == []
@@ -152,7 +152,7 @@ def test_files_that_are_no_dataset_are_refused(stored):
     manifest = json.loads((stored / "manifest.json").read_text())
     shard = stored / "episodes-0000.npz"
     shard.write_bytes(b"not a zip file")
-    manifest["shards"] = [offline._entry(shard) | {"episodes": EPISODES}]
+    manifest["shards"] = [offline_files.entry(shard) | {"episodes": EPISODES}]
     (stored / "manifest.json").write_text(json.dumps(manifest))
     with refused("episodes-0000.npz holds no episodes"):
         offline.load(stored)
@@ -165,3 +165,60 @@ def test_files_that_are_no_dataset_are_refused(stored):
     (stored / "manifest.json").write_text("{")
     with refused("manifest.json is damaged"):
         offline.load(stored)
+
+
+def test_the_card_says_what_follows_from_the_data(stored):
+    data = offline.load(stored)
+    card, taken = data.card, data.take(np.array([4, 2]))
+    assert card["transitions"] == EPISODES * HORIZON
+    assert taken.card["transitions"] == 2 * HORIZON
+    assert card["scores"]["score"] == {"mean": 2.0, "spread": pytest.approx(2.5**0.5)}
+    assert taken.card["scores"]["score"] == {"mean": 3.0, "spread": pytest.approx(2**0.5)}
+    for agent in range(AGENTS):
+        for action in range(ACTIONS):
+            count = sum(int(a == action) for a in data.action[:, :, agent].ravel())
+            assert card["actions"][agent][action] == pytest.approx(count / data.size)
+    np.testing.assert_allclose(card["normaliser"]["mean"], data.observation[:, :-1].mean(axis=(0, 1)), rtol=1e-5)
+    factor = 1.0 / data.observation[:, :-1].astype(float).std(axis=(0, 1))
+    np.testing.assert_allclose(card["normaliser"]["factor"], factor, rtol=1e-12)
+    assert taken.card["normaliser"] != card["normaliser"]
+
+
+def test_the_normaliser_leaves_out_empty_ranks_and_still_numbers():
+    held_by = np.full((AGENTS, FEATURES, 2), -1)
+    held_by[1, 2] = (2, 3)  # this number of agent 1 is of the user whom action 3 of agent 2 would serve
+    data = toy_data(card={"observation": {"held_by": held_by.tolist()}})
+    data.observation[:, :, 0, 0] = 7.0
+    mean, factor = offline_card.normaliser(data)
+    rows = [
+        data.observation[k, t, 1, 2] for k in range(EPISODES) for t in range(HORIZON) if data.mask[k, t, 2, 3]
+    ]  # fmt: skip
+    assert 0 < len(rows) < data.size
+    assert mean[1, 2] == pytest.approx(np.mean(rows, dtype=float))
+    assert factor[1, 2] == pytest.approx(1.0 / np.std(rows, dtype=float))
+    assert (mean[0, 0], factor[0, 0]) == (7.0, 1.0)
+    data.mask[..., 2, 3] = False
+    mean, factor = offline_card.normaliser(data)
+    assert (mean[1, 2], factor[1, 2]) == (0.0, 1.0)
+
+
+def test_coverage_counts_cells_seen():
+    grid = [[1, -1.0, 1.0], [3, 0.0, 2.0]]
+    data = toy_data(card={"observation": {"grid": grid}})
+    found = offline_card.coverage(data)
+    bins, states, pairs, tried = offline_card.BINS, [], [], []
+    for agent in range(AGENTS):
+        seen: dict[tuple[int, ...], set[int]] = {}
+        for row, action in zip(data.observation[:, :-1, agent].reshape(-1, FEATURES), data.action[:, :, agent].flat):
+            cell = tuple(min(max(int(np.floor((row[f] - lo) / (hi - lo) * bins)), 0), bins - 1) for f, lo, hi in grid)
+            seen.setdefault(cell, set()).add(int(action))
+        states.append(len(seen) / bins**2)
+        pairs.append(sum(map(len, seen.values())) / (bins**2 * ACTIONS))
+        tried.append(np.mean([len(chosen) / ACTIONS for chosen in seen.values()]))
+    assert found["states"] == pytest.approx(np.mean(states))
+    assert found["state_actions"] == pytest.approx(np.mean(pairs))
+    assert found["actions_per_state"] == pytest.approx(np.mean(tried))
+    joint = {tuple(row) for row in data.action.reshape(-1, AGENTS).tolist()}
+    assert found["joint_actions"] == pytest.approx(len(joint) / ACTIONS**AGENTS)
+    codes = offline_card.joint_actions(data)
+    assert codes[2, 3] == sum(int(a) * ACTIONS ** (AGENTS - 1 - i) for i, a in enumerate(data.action[2, 3]))

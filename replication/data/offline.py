@@ -14,24 +14,21 @@ To bring data of your own, fill an `OfflineData` (one row per episode, all of eq
 `replicate dataset --check my-data` then says whether it is sound and of which environment.
 """
 
-import hashlib
-import io
 import json
 import os
 import shutil
-import zipfile
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from replication.data import offline_files as files
+from replication.data.offline_card import measured
 from replication.settings import BadInput, digest
 
-FORMAT = 1
 SHARD_BYTES = 32 * 2**20  # about; a shard holds whole episodes
 STEPS = ("action", "reward", "terminated")  # one row per step; observation and mask have one more
-_ZIP_TIME = (1980, 1, 1, 0, 0, 0)  # a fixed time stamp: equal data give equal bytes
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,7 +110,11 @@ class OfflineData:
         arrays = {name: getattr(self, name)[chosen] for name in ("observation", "mask", *STEPS)}
         logs = {name: array[chosen] for name, array in self.logs.items()}
         table = {name: [column[k] for k in chosen] for name, column in self.card.get("episodes", {}).items()}
-        return replace(self, **arrays, logs=logs, card={**self.card, "episodes": table})
+        return replace(self, **arrays, logs=logs, card={**self.card, "episodes": table}).measured()
+
+    def measured(self) -> "OfflineData":
+        """The same data, the card saying anew what follows from them: scores, actions, coverage, normaliser."""
+        return replace(self, card={**self.card, **measured(self)})
 
 
 def load(path: str | Path, environment: dict[str, Any] | None = None, *, episodes: int | None = None) -> OfflineData:
@@ -129,24 +130,24 @@ def load(path: str | Path, environment: dict[str, Any] | None = None, *, episode
         BadInput: no dataset, a missing, cut or altered file, or data of another environment.
     """
     folder = Path(path)
-    manifest = read_manifest(folder)
-    card = json.loads(_sound(folder, manifest["card"]))
+    manifest = files.read_manifest(folder)
+    card = json.loads(files.sound(folder, manifest["card"]))
     if environment is not None:
         require_environment(folder, card, environment)
     wanted = manifest["episodes"] if episodes is None else episodes
     if not 1 <= wanted <= manifest["episodes"]:
         raise BadInput(f"dataset {folder.name} has {manifest['episodes']} episodes, asked for {wanted}")
     parts, found = [], 0
-    for entry in manifest["shards"]:
+    for said in manifest["shards"]:
         if found < wanted:
-            parts.append(_read_shard(folder, entry, manifest["action_size"]))
-            found += entry["episodes"]
-    data = _joined(folder, parts, card)
+            parts.append(files.read_npz(folder, said))
+            found += said["episodes"]
+    data = _joined(folder, parts, card, manifest["action_size"])
     return data if data.episodes == wanted else data.take(np.arange(wanted))
 
 
 def write(path: str | Path, data: OfflineData) -> None:
-    """Write a dataset to a new folder, whole or not at all.
+    """Write a dataset to a new folder, whole or not at all; the card is completed with what follows from the data.
 
     Raises:
         BadInput: the folder exists, or the data are not sound (see `check`).
@@ -194,50 +195,30 @@ def require_environment(folder: Path, card: dict[str, Any], environment: dict[st
     raise BadInput(f"dataset {folder.name} is of another environment: {differ or 'its digest differs'}; collect anew")
 
 
-def read_manifest(folder: Path) -> dict[str, Any]:
-    """The manifest of a dataset folder.
-
-    Raises:
-        BadInput: there is none, or of another format.
-    """
-    try:
-        manifest = json.loads((folder / "manifest.json").read_text())
-    except FileNotFoundError:
-        raise BadInput(
-            f"{str(folder)!r} is no dataset: it has no manifest.json; write one with offline.write"
-        ) from None
-    except (OSError, ValueError):
-        raise BadInput(f"dataset {folder.name}: manifest.json is damaged; delete the folder and collect anew") from None
-    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
-        given = manifest.get("format") if isinstance(manifest, dict) else None
-        raise BadInput(f"dataset {folder.name} has format {given!r}, this version reads {FORMAT}; collect anew")
-    if not {"episodes", "horizon", "action_size", "card", "shards"} <= set(manifest):
-        raise BadInput(f"dataset {folder.name}: manifest.json lacks entries; write it with offline.write")
-    return manifest
-
-
 def _write_files(folder: Path, data: OfflineData) -> None:
     environment = data.card.get("environment", {})
-    card = {**data.card, "environment": environment, "environment_digest": digest(environment)}
+    card = {**data.measured().card, "environment": environment, "environment_digest": digest(environment)}
     shards: list[dict[str, Any]] = []
     rows = max(1, SHARD_BYTES // max(1, _episode_bytes(data)))
     for first in range(0, data.episodes, rows):
+        path = folder / f"episodes-{len(shards):04d}.npz"
         some = slice(first, min(first + rows, data.episodes))
-        arrays: dict[str, np.ndarray] = {
-            "observation": data.observation[some].astype(np.float32, copy=False),
-            "mask": np.packbits(data.mask[some], axis=-1),
-            "action": data.action[some].astype(np.int8),
-            "reward": data.reward[some].astype(np.float32, copy=False),
-            "terminated": data.terminated[some].astype(bool, copy=False),
-        }
-        arrays |= {f"log_{name}": array[some] for name, array in data.logs.items()}
-        name = f"episodes-{len(shards):04d}.npz"
-        _write_npz(folder / name, arrays)
-        shards.append(_entry(folder / name) | {"episodes": some.stop - some.start})
-    _flush(folder / "card.json", json.dumps(card, indent=1, ensure_ascii=False) + "\n")
+        files.write_npz(path, _shard(data, some))
+        shards.append(files.entry(path) | {"episodes": some.stop - some.start})
+    files.write_text(folder / "card.json", json.dumps(card, indent=1, ensure_ascii=False) + "\n")
     sizes = {"episodes": data.episodes, "horizon": data.horizon, "action_size": data.action_size}
-    manifest = {"format": FORMAT, **sizes, "card": _entry(folder / "card.json"), "shards": shards}
-    _flush(folder / "manifest.json", json.dumps(manifest, indent=1) + "\n")
+    files.write_manifest(folder, sizes, shards)
+
+
+def _shard(data: OfflineData, some: slice) -> dict[str, np.ndarray]:
+    arrays: dict[str, np.ndarray] = {
+        "observation": data.observation[some].astype(np.float32, copy=False),
+        "mask": np.packbits(data.mask[some].astype(bool, copy=False), axis=-1),
+        "action": data.action[some].astype(np.int8),
+        "reward": data.reward[some].astype(np.float32, copy=False),
+        "terminated": data.terminated[some].astype(bool, copy=False),
+    }
+    return arrays | {f"log_{name}": array[some] for name, array in data.logs.items()}
 
 
 def _episode_bytes(data: OfflineData) -> int:
@@ -245,58 +226,11 @@ def _episode_bytes(data: OfflineData) -> int:
     return sum(array.nbytes for array in arrays) // data.episodes
 
 
-def _write_npz(path: Path, arrays: dict[str, np.ndarray]) -> None:
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
-        for name in sorted(arrays):
-            member = zipfile.ZipInfo(f"{name}.npy", date_time=_ZIP_TIME)
-            with archive.open(member, "w", force_zip64=True) as file:
-                np.lib.format.write_array(file, np.ascontiguousarray(arrays[name]), allow_pickle=False)
-    with open(path, "rb") as file:
-        os.fsync(file.fileno())
-
-
-def _flush(path: Path, text: str) -> None:
-    with open(path, "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _entry(path: Path) -> dict[str, Any]:
-    with open(path, "rb") as file:
-        content = hashlib.file_digest(file, "sha256").hexdigest()
-    return {"file": path.name, "bytes": path.stat().st_size, "sha256": content}
-
-
-def _sound(folder: Path, entry: dict[str, Any]) -> bytes:
-    """Content of a file, if it is what the manifest says."""
-    what, remedy = f"dataset {folder.name}: {entry['file']}", "delete the folder and collect or copy it anew"
-    try:
-        content = (folder / entry["file"]).read_bytes()
-    except OSError:
-        raise BadInput(f"{what} is missing; {remedy}") from None
-    if len(content) != entry["bytes"]:
-        raise BadInput(f"{what} has {len(content)} bytes instead of {entry['bytes']}; {remedy}")
-    if hashlib.sha256(content).hexdigest() != entry["sha256"]:
-        raise BadInput(f"{what} is not what was written (its SHA-256 differs); {remedy}")
-    return content
-
-
-def _joined(folder: Path, parts: list[dict[str, np.ndarray]], card: dict[str, Any]) -> OfflineData:
+def _joined(folder: Path, parts: list[dict[str, np.ndarray]], card: dict[str, Any], action_size: int) -> OfflineData:
     try:
         arrays = {name: np.concatenate([part.pop(name) for part in parts]) for name in list(parts[0])}
+        arrays["mask"] = np.unpackbits(arrays["mask"], axis=-1, count=action_size).astype(bool)
         logs = {name.removeprefix("log_"): arrays.pop(name) for name in list(arrays) if name.startswith("log_")}
         return OfflineData(**arrays, logs=logs, card=card)
     except (KeyError, TypeError, ValueError) as error:
         raise BadInput(f"dataset {folder.name}: its shards do not fit together ({error}); write it anew") from None
-
-
-def _read_shard(folder: Path, entry: dict[str, Any], action_size: int) -> dict[str, np.ndarray]:
-    content = _sound(folder, entry)
-    try:
-        with np.load(io.BytesIO(content), allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-        arrays["mask"] = np.unpackbits(arrays["mask"], axis=-1, count=action_size).astype(bool)
-    except (KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
-        raise BadInput(f"dataset {folder.name}: {entry['file']} holds no episodes ({error}); write it anew") from None
-    return arrays
