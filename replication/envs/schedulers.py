@@ -235,24 +235,30 @@ def make_controller(world: Any, name: str, **settings: Any) -> Scheduler:
     return kind(world, kind.settings_class(**settings))
 
 
-def play(world: Any, scheduler: Scheduler, keys: np.ndarray, by_rank: bool = False) -> dict[str, np.ndarray]:
-    """One episode per lane under a scheduler.
+def play(
+    world: Any, scheduler: Any, keys: np.ndarray, by_rank: bool = False, watched: int = 0
+) -> dict[str, np.ndarray]:
+    """One episode per lane under a scheduler, or under anything else with `reset(world)` and `act(world)`.
 
     Args:
         keys: (E,) uint64 episode keys; equal keys give equal layouts and channels to every scheduler.
         by_rank: play its actions, the best the agents' top N allow, instead of the users it names.
+        watched: in how many first TTIs to note who is served.
 
     Returns:
         name -> (E,): score, sum_rate, tail_rate, min_rate of the episode [b/s/Hz], and per TTI team_reward,
-        total_rate, silent; "mean_rates" (E, J).
+        total_rate, silent; "mean_rates" (E, J); "served" (E, watched, I), the user an AP serves or -1.
     """
     world.reset(keys)
     scheduler.reset(world)
     sums = {name: np.zeros(world.num_envs) for name in ("team_reward", "total_rate", "silent")}
-    for _ in range(world.horizon):
+    served = np.empty((world.num_envs, min(watched, world.horizon), world.num_agents), np.int64)
+    for t in range(world.horizon):
         result = world.step(scheduler.act(world)) if by_rank else world.step_users(scheduler.users(world))
         for name in sums:
             sums[name] += result[4][name]
+        if t < served.shape[1]:
+            served[:, t] = result[4]["served"]
     means = {name: total / world.horizon for name, total in sums.items()}
     finals = {name: result[4][f"final_{name}"] for name in ("score", "sum_rate", "tail_rate", "min_rate")}
-    return finals | means | {"mean_rates": world.mean_rates}
+    return finals | means | {"mean_rates": world.mean_rates, "served": served}
