@@ -24,9 +24,10 @@ MAY_IMPORT = {
     "orchestration": WORLDS,
     "evidence": BELOW_PAPERS,
     "drawing": LOWEST | {"stats"},
+    "drawing_lines": LOWEST | {"stats", "plotting", "drawing"},
     "notebook": BELOW_PAPERS | {"evidence"},
     "publish": BELOW_PAPERS | {"evidence", "notebook", "drawing"},
-    "papers": BELOW_PAPERS | {"evidence", "notebook", "publish", "drawing"},
+    "papers": BELOW_PAPERS | {"evidence", "notebook", "publish", "drawing", "drawing_lines"},
     "__init__": WORLDS,
     "__main__": BELOW_PAPERS | {"evidence", "notebook", "publish", "papers"},
 }
