@@ -68,11 +68,13 @@ def padding(observation: np.ndarray, mask: np.ndarray) -> np.ndarray:
 
 
 def _moments(observation: np.ndarray, mask: np.ndarray, shared: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and deviation (A, F) of the entries that are no padding."""
-    axes = (0, 1) if shared else (0,)
-    weight = ~padding(observation, mask)
-    count = np.maximum(weight.sum(axis=axes, keepdims=True), 1)
-    mean = np.where(weight, observation, 0.0).sum(axis=axes, keepdims=True, dtype=np.float64) / count
-    square = np.where(weight, (observation - mean) ** 2, 0.0).sum(axis=axes, keepdims=True) / count
-    shape = observation.shape[1:]
-    return np.broadcast_to(mean[0], shape), np.broadcast_to(np.sqrt(square)[0], shape)
+    """Mean and deviation (A, F) of the entries that are no padding; padding is zero, so that only counts must know."""
+    count = (~padding(observation, mask)).sum(axis=0, dtype=np.float64)
+    total = observation.sum(axis=0, dtype=np.float64)
+    squares = np.einsum("naf,naf->af", observation, observation, dtype=np.float64, casting="same_kind")
+    if shared:
+        count, total, squares = (np.repeat(part.sum(axis=0, keepdims=True), len(part), axis=0)
+                                 for part in (count, total, squares))  # fmt: skip
+    count = np.maximum(count, 1.0)
+    mean = total / count
+    return mean, np.sqrt(np.maximum(squares / count - mean**2, 0.0))
