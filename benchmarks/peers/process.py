@@ -23,7 +23,7 @@ def work_elsewhere(script: str, *arguments: str, count: int) -> Run:
     """
     interpreter = os.environ.get(INTERPRETER)
     if not interpreter:
-        raise ImportError(f"{INTERPRETER} names no interpreter, see README.md here")
+        raise ImportError(f"{INTERPRETER} names no interpreter, see benchmarks/README.md")
     command = [interpreter, "-I", str(FOLDER / script), *arguments]  # -I: nothing of this environment leaks into it
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
     try:
