@@ -1,11 +1,12 @@
 """Offline data: what is written is read back, damage and nonsense are refused in one line."""
 
 import json
+import sys
 
 import numpy as np
 import pytest
 
-from replication.data import offline, offline_card, offline_files
+from replication.data import offline, offline_card, offline_export, offline_files
 from replication.data.offline import OfflineData
 from replication.settings import BadInput
 
@@ -222,3 +223,55 @@ def test_coverage_counts_cells_seen():
     assert found["joint_actions"] == pytest.approx(len(joint) / ACTIONS**AGENTS)
     codes = offline_card.joint_actions(data)
     assert codes[2, 3] == sum(int(a) * ACTIONS ** (AGENTS - 1 - i) for i, a in enumerate(data.action[2, 3]))
+
+
+def timed_out_data() -> OfflineData:
+    return toy_data(terminated=np.zeros((EPISODES, HORIZON), bool))
+
+
+def test_d3rlpy_gets_one_row_per_step():
+    data = timed_out_data()
+    data.terminated[2, -1] = True
+    joint, one = offline_export.to_d3rlpy(data), offline_export.to_d3rlpy(data, joint=False, agent=2)
+    row = 0
+    for k in range(EPISODES):
+        for t in range(HORIZON):
+            np.testing.assert_array_equal(joint["observations"][row], np.concatenate(list(data.observation[k, t])))
+            np.testing.assert_array_equal(one["observations"][row], data.observation[k, t, 2])
+            digits = "".join(str(int(a)) for a in data.action[k, t])
+            assert joint["actions"][row, 0] == int(digits, base=ACTIONS)
+            assert one["actions"][row, 0] == data.action[k, t, 2]
+            assert joint["rewards"][row, 0] == one["rewards"][row, 0] == data.reward[k, t]
+            assert joint["terminals"][row] == (k == 2 and t == HORIZON - 1)
+            assert joint["timeouts"][row] == (k != 2 and t == HORIZON - 1)
+            row += 1
+    assert all(len(array) == row for array in (*joint.values(), *one.values()))
+    with refused("agent must be from 0 to 2, got 3"):
+        offline_export.to_d3rlpy(data, joint=False, agent=3)
+
+
+def test_minari_reads_what_was_written(tmp_path, monkeypatch):
+    minari = pytest.importorskip("minari")
+    pytest.importorskip("h5py")
+    monkeypatch.setenv("MINARI_DATASETS_PATH", str(tmp_path))
+    data = timed_out_data()
+    offline_export.to_minari(data, "toy/random-v0", author="somebody", author_email="a@b.c", code_permalink="here")
+    found = minari.load_dataset("toy/random-v0")
+    assert (found.total_episodes, found.total_steps) == (EPISODES, data.size)
+    assert found.action_space.nvec.tolist() == [ACTIONS] * AGENTS
+    for k, episode in enumerate(found.iterate_episodes()):
+        np.testing.assert_array_equal(episode.observations, data.observation[k].reshape(HORIZON + 1, -1))
+        np.testing.assert_array_equal(episode.actions, data.action[k])
+        np.testing.assert_array_equal(episode.rewards, data.reward[k])
+        np.testing.assert_array_equal(episode.infos["action_mask"], data.mask[k])
+        np.testing.assert_array_equal(episode.infos["weights"][:-1], data.logs["weights"][k])
+        assert episode.truncations.tolist() == [False] * (HORIZON - 1) + [True]
+        assert not episode.terminations.any()
+        assert found.action_space.contains(episode.actions[0])
+        assert found.observation_space.contains(episode.observations[0])
+
+
+def test_a_missing_minari_is_one_line(monkeypatch):
+    monkeypatch.setitem(sys.modules, "h5py", None)
+    with refused("to_minari needs the package minari", "pip install"):
+        offline_export.to_minari(timed_out_data(), "toy/random-v0")
