@@ -1,4 +1,4 @@
-"""The command line: `replicate figures | run | plan | status | claims | check`."""
+"""The command line: `replicate figures | run | plan | status | claims | check | dataset`."""
 
 import json
 import shutil
@@ -26,6 +26,7 @@ def main(words: list[str] | None = None) -> int:
         "status": commands.status,
         "claims": claims,
         "check": check,
+        "dataset": dataset,
         "help": command_line.show_help,
     }
     signal.signal(signal.SIGTERM, _interrupt)  # a site scheduler's polite request ends as cleanly as Ctrl-C
@@ -124,6 +125,13 @@ def check(options: Namespace) -> int:
         say(finding)
     say(f"{len(findings)} finding(s)" if findings else "everything fits")
     return 1 if findings else 0
+
+
+def dataset(options: Namespace) -> int:
+    """Collect an offline dataset, or check one."""
+    from replication.papers.radio_resource import dataset_command  # a second to import: other verbs do without
+
+    return dataset_command.run(options)
 
 
 def _interrupt(*_: object) -> None:

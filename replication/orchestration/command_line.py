@@ -15,6 +15,7 @@ VERBS = {
     "status": "which runs are finished, begun and missing",
     "claims": "the claims of all papers and what became of them",
     "check": "whether figures, results, verdicts and README fit together",
+    "dataset": "collect an offline dataset of the radio paper, or check one",
 }
 STORES = ("figures", "run", "plan", "status", "claims", "check")
 OPTIONS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
@@ -25,13 +26,20 @@ OPTIONS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
         ("figures", "run", "plan", "status", "claims"),
         {"type": int, "default": 0, "help": "number of seeds (0: the profile's own)"},
     ),
-    "--runs": (STORES, {"default": "runs", "help": "folder of the run store"}),
+    "--runs": ((*STORES, "dataset"), {"default": "runs", "help": "folder of the run store"}),
     "--figures": (STORES, {"default": "figures", "help": "folder of figures and committed results"}),
     "--cluster": (("figures", "run"), {"default": "local", "help": "inline, local, or file:PATH of a scheduler file"}),
     "--budget": (("figures", "run"), {"help": "stop cleanly after this time, for example 60min"}),
     "--redraw": (("figures",), {"action": "store_true", "help": "only redraw the published figures"}),
+    "--size": (("dataset",), {"type": int, "default": 640_000, "help": "transitions, a multiple of the horizon"}),
+    "--pool": (("dataset",), {"type": int, "help": "transitions collected at once, if more than size"}),
+    "--world": (("dataset",), {"help": "access points and users, for example radio/4x24"}),
+    "--seed": (("dataset",), {"type": int, "default": 0, "help": "seed of policies, layouts and order"}),
+    "--out": (("dataset",), {"help": "a new folder for a copy of exactly these transitions"}),
+    "--check": (("dataset",), {"help": "a dataset's folder, to be checked instead"}),
     "--json": (("plan", "status", "claims"), {"action": "store_true", "help": "machine-readable"}),
 }
+PARAMETERS = {"figures": "a notebook parameter", "dataset": "a setting of the world"}
 
 
 class Parser(argparse.ArgumentParser):
@@ -68,9 +76,11 @@ def _parser(verb: str) -> Parser:
     for name, (verbs, details) in OPTIONS.items():
         if verb in verbs:
             parser.add_argument(name, **details)
-    if verb == "figures":
+    if verb == "dataset":
+        parser.add_argument("tier", nargs="?", help="behaviour the data come from")
+    if verb in PARAMETERS:
         parser.add_argument(
-            "-p", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"), help="a notebook parameter"
+            "-p", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"), help=PARAMETERS[verb]
         )
     return parser
 
