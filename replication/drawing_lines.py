@@ -165,3 +165,51 @@ def level(ax: Axes, value: float, text: str, *, below: bool = False) -> Axes:
                 textcoords="offset points", va="top" if below else "bottom", fontsize=labels.SIZE, zorder=5,
                 path_effects=[withStroke(linewidth=2.0, foreground="white")])  # fmt: skip
     return ax
+
+
+def names_beside(ax: Axes, points: Mapping[str, tuple[float, float]], looks: Mapping[str, Look]) -> Axes:
+    """Each name beside its point, at the nearest of some places where it hides no point and no other name.
+
+    Args:
+        ax: axes whose limits are final.
+        points: name -> (x, y) in data units.
+        looks: name -> look.
+    """
+    figure = ax.get_figure(root=True)
+    assert figure is not None
+    ax.autoscale_view()
+    box, inches = ax.get_position(), figure.get_size_inches()
+    size = 72.0 * np.array([box.width * inches[0], box.height * inches[1]])  # of the axes in points, before any layout
+    to_axes = ax.transData + ax.transAxes.inverted()
+    centres = {name: size * to_axes.transform(point) for name, point in points.items()}
+    taken = [(*(at - 4.0), *(at + 4.0)) for at in centres.values()]
+    for name in sorted(points, key=lambda name: -points[name][1]):
+        width, height = 0.56 * labels.SIZE * len(looks[name].label), 1.1 * labels.SIZE
+        tried = [_box(centres[name], shift, width, height) for shift in _shifts()]
+        fits = [_clear(one, taken, size) for one in tried]
+        place = fits.index(True) if True in fits else 0
+        taken.append(tried[place])
+        dx, dy, side = _shifts()[place]
+        leader = {"arrowstyle": "-", "color": looks[name].colour, "lw": 0.6, "shrinkA": 0.0, "shrinkB": 3.0}
+        ax.annotate(looks[name].label, points[name], (dx, dy), textcoords="offset points", ha=side, zorder=5,
+                    va="center_baseline", fontsize=labels.SIZE, color=labels.readable(looks[name].colour),
+                    arrowprops=leader if abs(dx) + abs(dy) > 12 else None)  # fmt: skip
+    return ax
+
+
+def _shifts() -> list[tuple[float, float, Literal["left", "right"]]]:
+    """Offsets of a name from its point [points], near ones first, and the end of the name that is put there."""
+    rows = sorted(np.arange(-66.0, 67.0, 11.0), key=abs)
+    return [(6.0 + reach if side == "left" else -6.0 - reach, float(dy), side) for reach in (0.0, 8.0, 22.0, 44.0)
+            for dy in rows for side in ("left", "right") if abs(dy) <= 11.0 + 2.5 * reach]  # fmt: skip
+
+
+def _box(at: np.ndarray, shift: tuple[float, float, str], width: float, height: float) -> tuple[float, ...]:
+    left = at[0] + shift[0] - (width if shift[2] == "right" else 0.0)
+    return left, at[1] + shift[1] - height / 2, left + width, at[1] + shift[1] + height / 2
+
+
+def _clear(one: tuple[float, ...], taken: Sequence[tuple[float, ...]], size: np.ndarray) -> bool:
+    """Whether a box (left, bottom, right, top) lies inside the axes and overlaps none of the others."""
+    inside = one[0] > 0 and one[1] > 0 and one[2] < size[0] and one[3] < size[1]
+    return inside and all(one[2] < a or c < one[0] or one[3] < b or d < one[1] for a, b, c, d in taken)
