@@ -246,7 +246,8 @@ def test_whatever_shapes_a_pool_makes_another_one():
     online = {"updates_per_step": 2}
     changes = [
         {}, {"seed": 1}, {"world": "radio/2x8"}, {"environment__area": 400.0}, {"pool": 7 * HORIZON},
-        {"exploration": 0.2}, {"tier": "random"}, {"tier": "sac-replay"}, {"tier": "dqn-replay"}, {"tier": "sac-replay", "online": online},
+        {"exploration": 0.2}, {"tier": "random"}, {"tier": "sac-replay"}, {"tier": "dqn-replay"},
+        {"tier": "sac-replay", "online": online},
         {"tier": "dqn-final"}, {"tier": "dqn-final", "epsilon": 0.3}, {"tier": "mixed"},
         {"tier": "mixed", "exploration": 0.3},
     ]  # fmt: skip
