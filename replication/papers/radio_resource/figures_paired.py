@@ -114,8 +114,9 @@ def name_right(ax: Axes, lines: Lines, found: Mapping[str, float]) -> Axes:
     return labels.direct_labels(ax, ends | {name: (ax.get_xlim()[1], value) for name, value in found.items()}, LOOKS)
 
 
-def row_numbers(found: Mapping[str, np.ndarray], **more: str) -> pandas.DataFrame:
-    """The plotted numbers of rows of dots: mean and interval of each."""
+def row_numbers(found: Mapping[str, np.ndarray], **more: str) -> list[pandas.DataFrame]:
+    """The plotted numbers of rows of dots, mean and interval of each, as one frame; none if nothing has run."""
     rows = [(name, interval_of(values)) for name, values in found.items() if len(values)]
     body = [(name, one.value, one.low, one.high, one.n) for name, one in rows]
-    return pandas.DataFrame(body, columns=["line", "middle", "low", "high", "n"]).assign(**more)
+    columns = ["line", "middle", "low", "high", "n"]
+    return [pandas.DataFrame(body, columns=columns).assign(**more)] if body else []
