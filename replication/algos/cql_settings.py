@@ -30,11 +30,11 @@ class CQLSettings(Settings):
         "log-sum-exp minus the value of the logged action; lse_only leaves the logged action out, a known defect",
         origin=PAPER,
     )
-    discount: float = setting(0.9, "discount per step", origin="ours (A-223)", ge=0, lt=1)
+    discount: float = setting(0.5, "discount per step", origin="ours (A-223)", ge=0, lt=1)
 
     hidden: tuple[int, ...] = setting((64, 64), "units per hidden layer", unit="unit", origin="ours (A-224)")
     learning_rate: float = setting(5e-4, "step of Adam for every network", origin=BASE, gt=0)
-    batch_size: int = setting(256, "transitions per update", unit="transition", origin=BASE, ge=1)
+    batch_size: int = setting(128, "transitions per update", unit="transition", origin=SIBLING, ge=1)
     target_rate: float = setting(
         5e-3, "share of the new weights in each target update", origin="ours (A-225)", gt=0, le=1
     )
