@@ -13,7 +13,7 @@ from replication.papers.radio_resource.study import (
     SchedulerStudy,
     TransferStudy,
 )
-from replication.settings import Profile
+from replication.settings import Profile, Settings
 
 SCHEDULERS: dict[str, dict[str, Any]] = {
     "random": {"scheduler": "random"},
@@ -34,7 +34,7 @@ GRID_SIZES = (5_000, 20_000, 80_000, 320_000)
 AREAS = (500.0, 200.0, 100.0, 80.0)
 WALKS = (0.0, 3.0, 10.0, 30.0)  # m/s
 SMOOTHINGS = (0.002, 0.01, 0.05)
-DQN = {"backbone": "dqn"}
+DQN: dict[str, Any] = {"backbone": "dqn"}
 
 SMALL: dict[Profile, dict[str, Any]] = {  # how the smaller profiles differ from the published one
     "smoke": {"environment": {"horizon": 100}, "test_layouts": 2, "validation_layouts": 2, "looks": 2, "size": 1_000,
@@ -45,7 +45,7 @@ SMALL: dict[Profile, dict[str, Any]] = {  # how the smaller profiles differ from
 }  # fmt: skip
 
 
-def _study(kind: type, profile: Profile, *, environment: dict[str, Any] | None = None, **values: Any) -> Any:
+def _study(kind: type[Settings], profile: Profile, *, environment: dict[str, Any] | None = None, **values: Any) -> Any:
     """Settings of an arm at a profile's size; `values` win over the profile's own."""
     small = {name: value for name, value in SMALL[profile].items() if name in kind.model_fields}
     network = {**small.pop("environment", {}), **(environment or {})}
@@ -77,9 +77,13 @@ def oracle_arms(profile: Profile) -> dict[str, SchedulerStudy]:
 
 def online_arms(profile: Profile) -> dict[str, OnlineStudy]:
     """Learners that may act, as references and as the sources of the data."""
-    kinds = {"SAC": {"backbone": "sac"}, "DQN": DQN, "independent DQN": {**DQN, "paradigm": "independent"}}
+    kinds: dict[str, dict[str, Any]] = {
+        "SAC": {"backbone": "sac"}, "DQN": DQN, "independent DQN": {**DQN, "paradigm": "independent"}
+    }  # fmt: skip
     names = tuple(kinds) if profile == "full" else ("DQN",)
-    short = {"smoke": {"warm_up": 20}, "quick": {"warm_up": 200, "epsilon_steps": 500}, "full": {}}[profile]
+    short: dict[str, Any] = {"smoke": {"warm_up": 20}, "quick": {"warm_up": 200, "epsilon_steps": 500}, "full": {}}[
+        profile
+    ]
     return {
         name: _study(OnlineStudy, profile,
                      learner=OnlineSettings(learner=CQLSettings(conservatism=0.0, **kinds[name]), **short))
@@ -161,7 +165,7 @@ def fairness_arms(profile: Profile) -> dict[str, OfflineStudy]:
 def complexity_arms(profile: Profile) -> dict[str, ComplexityStudy]:
     """Three paradigms and shared weights for 2 to 8 access points, at two network sizes."""
     counts = range(2, 9) if profile == "full" else (2, 4)
-    kinds = {name: {"paradigm": paradigm} for name, paradigm in PARADIGMS.items()}
+    kinds: dict[str, dict[str, Any]] = {name: {"paradigm": paradigm} for name, paradigm in PARADIGMS.items()}
     kinds["CTDE, shared"] = {"paradigm": "ctde", "share_weights": True}
     return {
         f"{name}, {count} APs, {width} wide": ComplexityStudy(
@@ -250,7 +254,10 @@ def transfer_arms(profile: Profile) -> dict[str, TransferStudy]:
     places = elsewhere()
     names = {"smoke": ("churn",), "quick": ("walking 30 m/s", "churn"), "full": tuple(places)}[profile]
     chosen = {name: places[name] for name in names}
-    kinds = {"CTDE": {}, "CTDE, DQN on random": {"tier": "random", "learner": CQLSettings(**DQN)}}
+    kinds: dict[str, dict[str, Any]] = {
+        "CTDE": {},
+        "CTDE, DQN on random": {"tier": "random", "learner": CQLSettings(**DQN)},
+    }
     return {
         name: _study(TransferStudy, profile, elsewhere=chosen, **values)
         for name, values in kinds.items()
