@@ -131,7 +131,7 @@ def test_outputs_of_invalid_actions_have_no_part_in_anything(name):
         mask[:, :, 1, -1] = False
     batch.action[:, :, 1] = np.minimum(batch.action[:, :, 1], 1) * batch.mask[:, :, 1, 1]
     found = []
-    for raised in (0.0, 50.0, -50.0):
+    for raised in (0.0, 200.0, -200.0):
         made = learner(**VARIANTS[name])
         for part_name, part in made.parts.items():
             if part_name != "value":
