@@ -183,7 +183,7 @@ class CQL:
     def _tune(self, steps: int) -> None:
         """Adam on the logarithm of the temperature along beta (H - target).
 
-        Source: radio fact sheet 3.1, L_beta = E[beta (H - H_target)].
+        Source: discrete soft actor-critic (1910.07207), L = E[beta (H - H_target)].
         """
         slope, (first, second) = self.beta * self.surplus, self.beta_moments
         first += 0.1 * (slope - first)

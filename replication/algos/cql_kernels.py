@@ -150,7 +150,8 @@ def greedy_values(judge, values, mask, result):
 def soft_values(logits, twins, seen, beta, backup):
     """seen.after <- expectation of the smaller twin (2, heads, B, U) under the policy at the next observation.
 
-    Source: radio fact sheet 3.1, V(s) = sum_a pi(a|s) (min_k Q_k(s,a) - beta log pi(a|s)), entropy only if backed up.
+    Source: discrete soft actor-critic (1910.07207), V(s) = sum_a pi(a|s) (min_k Q_k(s,a) - beta log pi(a|s)); the
+    entropy counts only where it is backed up (A-228).
     """
     for h in range(len(logits)):
         for b in range(logits.shape[1]):
@@ -168,7 +169,8 @@ def soft_values(logits, twins, seen, beta, backup):
 def critic_slopes(q, seen, rules, slope, numbers):
     """Slopes of 0.5 TD^2 + conservatism (LSE - Q of the logged action), and both terms added to `numbers`.
 
-    Source: radio fact sheet 3.1 to 3.4; y = r + discount (1 - d) sum_i V_i(o_i') and sum_i Q_i(o_i, a_i) where mixed.
+    Source: CQL(H) of 2006.04779, equation 4, and additive values of 1706.05296: where mixed, sum_i Q_i(o_i, a_i) meets
+    y = r + discount (1 - d) sum_i V_i(o_i'). The joint penalty of a sum of values is the sum of the agents' penalties.
     """
     heads, count, actions = q.shape
     share, alpha = np.float32(1.0 / count), rules.conservatism
@@ -208,7 +210,7 @@ def smaller(twins, least):
 def actor_slopes(logits, seen, rules, beta, slope, numbers, surplus):
     """Slopes of sum_a pi(a) (beta log pi(a) - least(a)); surplus (networks,) <- mean of entropy minus its target.
 
-    Source: radio fact sheet 3.1, SAC actor and temperature.
+    Source: discrete soft actor-critic (1910.07207), actor and temperature.
     """
     heads, count, actions = logits.shape
     share, loss, entropies, worth = np.float32(1.0 / count), 0.0, 0.0, 0.0
