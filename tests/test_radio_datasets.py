@@ -8,6 +8,7 @@ import time
 
 import numpy as np
 import pytest
+from oracles import radio as slow
 
 import replication
 from replication.__main__ import main
@@ -92,6 +93,17 @@ def test_relabelled_rewards_are_what_another_world_pays(form, fairness, options)
     assert found.card["reward"]["mean"] == pytest.approx(float(paid.mean()), rel=1e-4)
     again = radio_logs.relabel(found, RadioSettings(**{**SMALL, **options}))
     np.testing.assert_allclose(again.reward, data.reward, rtol=1e-5, atol=1e-6)
+
+
+def test_team_rewards_are_the_printed_sum():
+    data = logged(**VARIANTS["users come and go"])
+    found = radio_logs.team_rewards(data, RadioSettings(**SMALL, fairness=0.6))
+    for episode, step in np.ndindex(found.shape):
+        weights, rate = data.logs["weights"][episode, step], np.zeros(8)
+        for user, own in zip(data.logs["served"][episode, step], data.logs["rates"][episode, step], strict=True):
+            if user >= 0:
+                rate[user] = own
+        assert found[episode, step] == pytest.approx(slow.team_reward(weights, rate, 0.6), rel=1e-6)
 
 
 def test_relabelling_refuses_what_it_cannot_do():

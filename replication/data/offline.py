@@ -7,11 +7,12 @@
 
 To bring data of your own, fill an `OfflineData` (one row per episode, all of equal length) and write it:
 
-    environment = replication.envs.radio_logs.environment(world)
-    data = OfflineData(observation, mask, action, reward, terminated, logs, {"environment": environment})
-    write("my-data", data)
+    card = {"environment": radio_logs.environment(world), "observation": radio_logs.observation_card(world),
+            "behaviour": {"tier": "mine"}}
+    write("my-data", OfflineData(observation, mask, action, reward, terminated, logs, card))
 
-`replicate dataset --check my-data` then says whether it is sound and of which environment.
+with `radio_logs` from `replication.envs`. Only the arrays and "environment" are needed; the logs let rewards be changed
+later. `replicate dataset --check my-data --world radio/4x24` then says whether the data are sound and of that world.
 """
 
 import json
