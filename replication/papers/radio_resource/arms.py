@@ -6,6 +6,7 @@ from replication.algos.cql_settings import CQLSettings
 from replication.algos.online_settings import OnlineSettings
 from replication.envs.radio_settings import RadioSettings
 from replication.papers.radio_resource.study import (
+    ALPHA,
     BehaviourStudy,
     ComplexityStudy,
     OfflineStudy,
@@ -28,7 +29,7 @@ SCHEDULERS: dict[str, dict[str, Any]] = {
 PARADIGMS = {"CTDE": "ctde", "centralised": "centralised", "independent": "independent"}
 TIERS = ("sac-replay", "dqn-replay", "mixed", "random")
 FAIRNESS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
-ALPHAS = (0.0, 0.01, 0.1, 1.0, 3.0, 10.0)
+ALPHAS = (0.0, 0.1, 1.0, 3.0, 10.0, 24.0)  # for the reward as summarised; 24 is 1 for the reward divided by users
 SIZES = (5_000, 10_000, 20_000, 40_000, 80_000, 160_000, 320_000, 640_000)
 GRID_SIZES = (5_000, 20_000, 80_000, 320_000)
 AREAS = (500.0, 200.0, 100.0, 80.0)
@@ -56,7 +57,8 @@ def _study(kind: type[Settings], profile: Profile, *, environment: dict[str, Any
 def offline(profile: Profile, *, environment: dict[str, Any] | None = None, learner: dict[str, Any] | None = None,
             **values: Any) -> OfflineStudy:  # fmt: skip
     """An offline learner; what is not named is as in `OfflineStudy`."""
-    return _study(OfflineStudy, profile, environment=environment, learner=CQLSettings(**(learner or {})), **values)
+    chosen = OfflineStudy().learner.but(**(learner or {}))
+    return _study(OfflineStudy, profile, environment=environment, learner=chosen, **values)
 
 
 def scheduler_arms(profile: Profile, **environment: Any) -> dict[str, SchedulerStudy]:
@@ -151,9 +153,9 @@ def update_arms(profile: Profile) -> dict[str, OfflineStudy]:
 
 
 def alpha_arms(profile: Profile) -> dict[str, OfflineStudy]:
-    """The weight of the conservative term."""
+    """The weight of the conservative term, as a multiple of the summary's."""
     alphas = {"smoke": (1.0,), "quick": (0.0, 1.0, 10.0), "full": ALPHAS}[profile]
-    return {f"alpha {alpha:g}": offline(profile, learner={"conservatism": alpha}) for alpha in alphas}
+    return {f"alpha {alpha:g}": offline(profile, learner={"conservatism": alpha * ALPHA}) for alpha in alphas}
 
 
 def fairness_arms(profile: Profile) -> dict[str, OfflineStudy]:
@@ -195,6 +197,7 @@ GAP: dict[str, dict[str, Any]] = {
         "learner": {"share_weights": True},
     },
     "centralised": {"learner": {"paradigm": "centralised"}},
+    "centralised, 60,000 updates": {"learner": {"paradigm": "centralised"}, "updates": 60_000},
     "reward: utility gain": {"environment": {"reward": "utility_gain"}},
     "32 wide": {"learner": {"hidden": (32, 32)}},
     "128 wide": {"learner": {"hidden": (128, 128)}},
@@ -256,7 +259,7 @@ def transfer_arms(profile: Profile) -> dict[str, TransferStudy]:
     chosen = {name: places[name] for name in names}
     kinds: dict[str, dict[str, Any]] = {
         "CTDE": {},
-        "CTDE, DQN on random": {"tier": "random", "learner": CQLSettings(**DQN)},
+        "CTDE, DQN on random": {"tier": "random", "learner": OfflineStudy().learner.but(**DQN)},
     }
     return {
         name: _study(TransferStudy, profile, elsewhere=chosen, **values)

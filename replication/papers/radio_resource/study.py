@@ -8,6 +8,7 @@ from replication.envs.radio_settings import RadioSettings
 from replication.settings import Settings, setting
 
 WORLD = "radio/4x24"
+ALPHA = 0.042  # weight of the conservative term: the summary's 1, for rewards divided by 24 users
 
 
 class RadioStudy(Settings):
@@ -51,7 +52,11 @@ class OfflineStudy(LearnerStudy):
     size: int = setting(320_000, "transitions a seed learns from", unit="TTI", origin="ours (A-253)", ge=1)
     pool: int = setting(640_000, "transitions they are drawn from", unit="TTI", origin="ours (A-253)", ge=1)
     data_seed: int = setting(0, "seed of the behaviour policies and of the data", origin="ours (A-254)", ge=0)
-    learner: CQLSettings = setting(CQLSettings(), "offline learner", origin="2501.12991, second hand")
+    learner: CQLSettings = setting(
+        CQLSettings(conservatism=ALPHA, temperature=0.03),
+        "offline learner",
+        origin="2501.12991, second hand; ours (A-227, A-229)",
+    )
     updates: int = setting(20_000, "gradient steps", unit="update", origin="ours (A-255)", ge=1)
     sampled: bool = setting(False, "also judge actions drawn from the policy", origin="ours (A-256)")
 
