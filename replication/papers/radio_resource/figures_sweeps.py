@@ -25,7 +25,7 @@ from replication.papers.radio_resource.figures_paired import (
     rows_entering,
     values_at,
 )
-from replication.papers.radio_resource.study import OfflineStudy
+from replication.papers.radio_resource.study import ALPHA, OfflineStudy
 from replication.plotting import curves, theme
 
 CLAIMED = {20_000: "paper: as TDM", 320_000: "paper: enough"}
@@ -159,13 +159,13 @@ def alpha_sweep(table: pandas.DataFrame) -> Drawing:
     ):
         points = values_at(table, places, metric)
         one = line({alpha: values for alpha, values in points.items() if alpha > 0})
-        draw_lines(ax, {"CTDE": one} if one else {}, xlabel="conservative weight α", ylabel=ylabel, looks=LOOKS,
+        draw_lines(ax, {"CTDE": one} if one else {}, xlabel="conservative weight α over the summary's", ylabel=ylabel, looks=LOOKS,
                    scales=("linear", "linear"), names="none")  # fmt: skip
         draw_points(ax, points, LOOKS["CTDE"], bars=True)
         ax.set_xscale("symlog", linthresh=min(positive, default=1.0), linscale=1.0)
         ax.set_xticks(sorted(places), [f"{alpha:g}" for alpha in sorted(places)])
         ax.minorticks_off()
-        mark(ax, 1.0, "paper's choice")
+        mark(ax, 1.0, "summary's choice")
         whole = line(points)
         frames += frame_of({"CTDE": whole} if whole else {}, metric=metric)
     level = levels(table, {"ITLinQ": ITLINQ, "TDM over users": TDM}, places.values())
@@ -174,7 +174,8 @@ def alpha_sweep(table: pandas.DataFrame) -> Drawing:
     axes[1].axhline(0.0, color=theme.INK, lw=0.8, zorder=1.5)
     used = rows_entering(table, places.values(), [ITLINQ, TDM], ["score", "overestimation"])
     caption = (
-        "CTDE by the weight of the conservative term, 0 apart: score, and how far the mean value lies above the "
-        "discounted reward that the policy earns"
+        f"CTDE by the weight of the conservative term, 0 apart, as a multiple of the summary's ({ALPHA:g} for rewards "
+        "divided by the number of users): score, and how far the mean value lies above the discounted reward that the "
+        "policy earns"
     )
     return Drawing(figure, gathered(frames), used, caption)
