@@ -355,6 +355,14 @@ def test_one_collects_while_others_wait(tmp_path, monkeypatch):
     assert {path.name for path in tmp_path.iterdir()} - {".takeover"} == {found[0].name}
 
 
+def test_a_pool_finished_just_before_the_lock_was_taken_is_kept(tmp_path):
+    answers = iter([False, True, True])
+    (tmp_path / "pool").mkdir()
+    path = datasets.built(tmp_path / "pool", lambda: pytest.fail("collected again"), lambda: next(answers))
+    assert path.is_dir()
+    assert next(answers, None) is None
+
+
 KILLED = """
 import os, signal, sys
 import replication
