@@ -173,6 +173,8 @@ def test_minibatches_are_transitions_of_the_seeds_own_episodes():
     assert not np.array_equal(minibatches.take(1).reward, first)
     minibatches.take(DRAWN_TOGETHER)
     assert np.array_equal(minibatches.take(0).reward, first)
+    alike = Minibatches(data, episodes[[0, 0]], (0, 3), 200).take(0)
+    assert not np.array_equal(alike.reward[0], alike.reward[1])
 
 
 def test_scaling_is_fitted_on_the_seeds_own_steps():
