@@ -46,6 +46,7 @@ def test_values_reach_past_a_time_limit_but_not_past_an_end(terminates, value):
     """Reward 1 for ever at discount 0.9 is worth 10; where unforeseen one step in five is the last, 1 / (1 - 0.72)."""
     settings = small(input_scaling="none", warm_up=100, capacity=4000, updates_per_step=3)
     settings = settings.but(learner__target_rate=0.05, learner__learning_rate=2e-3, learner__batch_size=64)
+    settings = settings.but(learner__discount=0.9)
     trained = train_online(settings, Same(4, terminates=terminates), (0,), NoRun(), steps=600)
     assert np.allclose(trained.last.values(np.ones((1, 1, 1), np.float32)), value, rtol=0.06)
 
