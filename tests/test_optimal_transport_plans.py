@@ -224,6 +224,20 @@ def test_approximations_that_are_lower_bounds_are_below():
         assert np.all(table <= exact + 1e-6), method
 
 
+def test_agents_can_be_grouped_at_every_size_of_every_arm():
+    for study in arms_plans.distance_scaling_arms("full").values():
+        for agents in study.sizes if study.vary == "agents" else ():
+            size = plans_scaling.group_size(agents)
+            assert agents % size == 0
+            assert agents // size >= 2
+    assert [plans_scaling.group_size(agents) for agents in (2, 4, 8, 16, 50, 100)] == [1, 2, 4, 8, 5, 5]
+    for profile in ("smoke", "quick", "full"):
+        for study in arms_plans.barycenter_arms(profile).values():
+            assert all(agents % study.group == 0 and agents > study.group for agents in study.sizes) or (
+                study.method not in ("nearby groups", "random groups")
+            )
+
+
 def test_visits_are_those_of_one_agent_each_and_of_the_seed():
     clouds = plans.visits(3, 32, 1000)
     assert clouds.shape == (3, 32, 4)

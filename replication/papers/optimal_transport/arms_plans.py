@@ -28,7 +28,7 @@ PAIR_METHODS = (
     "barycenter", "groups",
 )  # fmt: skip
 BY_SAMPLES = ("exact", "programme", "sinkhorn", "sliced", "gaussian", "barycenter")
-SIZES = {"smoke": (2, 8), "quick": (2, 4, 8, 16, 32), "full": (2, 4, 8, 16, 32, 64, 100)}
+SIZES = {"smoke": (2, 8), "quick": (2, 4, 8, 16, 32), "full": (2, 4, 8, 16, 32, 50, 100)}
 FEW = 16  # agents up to which the slowest solver is timed: it takes tens of milliseconds a pair
 
 

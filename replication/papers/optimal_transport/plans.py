@@ -20,6 +20,7 @@ from replication.seeding import keys
 STEPS_KEPT = 16  # last steps of an episode whose visits are kept
 SMALLEST_FITTED = 8  # sizes below it are left out of exponents: fixed costs rule there (A-342)
 ENOUGH_SECONDS, MOST_REPEATS = 0.2, 9
+SLOWEST_TRACED = 1.0  # seconds of a call that is not done once more for its memory (A-342)
 NOTHING = np.full((1, 1), np.nan)
 
 
@@ -57,12 +58,18 @@ def median_seconds(work: Callable[[], Any]) -> float:
     return float(np.median(spent))
 
 
-def peak_megabytes(work: Callable[[], Any]) -> float:
-    """Most memory a call holds at once in arrays, in MB; what compiled libraries take for themselves is not seen."""
+def time_and_memory(work: Callable[[], Any]) -> dict[str, float]:
+    """ "seconds" of a call, and "megabytes" it holds at most in arrays, not a number for slow calls.
+
+    What compiled libraries take for themselves is not seen.
+    """
+    seconds = median_seconds(work)
+    if seconds > SLOWEST_TRACED:
+        return {"seconds": seconds, "megabytes": np.nan}
     tracemalloc.start()
     try:
         work()
-        return tracemalloc.get_traced_memory()[1] / 1e6
+        return {"seconds": seconds, "megabytes": tracemalloc.get_traced_memory()[1] / 1e6}
     finally:
         tracemalloc.stop()
 
@@ -102,11 +109,10 @@ def over_sizes(
 
 
 def last_and_slopes(sizes: tuple[int, ...], rows: dict[str, np.ndarray], smallest: int = 8) -> dict[str, np.ndarray]:
-    """Values at the largest size, exponents of time and memory, the last errors there are, the share that failed."""
+    """Values at the largest size that has them for all seeds, exponents of time and memory, the share that failed."""
     measured = [name for name in ("seconds", "megabytes") if name in rows]  # neither if no size was ever solved
-    scores = {f"{name}_last": rows[name][:, -1] for name in measured}
-    scores |= {f"{name}_exponent": exponent(np.array(sizes), rows[name], smallest) for name in measured}
-    for name in ("error", "ranks"):
+    scores = {f"{name}_exponent": exponent(np.array(sizes), rows[name], smallest) for name in measured}
+    for name in ("seconds", "megabytes", "error", "ranks"):
         known = np.flatnonzero(np.isfinite(rows.get(name, NOTHING)).all(axis=0))
         if len(known):
             scores[name] = rows[name][:, known[-1]]

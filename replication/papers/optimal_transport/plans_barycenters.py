@@ -11,9 +11,8 @@ from replication.orchestration.plan import Result, Run
 from replication.papers.optimal_transport.plans import (
     exponent,
     last_and_slopes,
-    median_seconds,
     over_sizes,
-    peak_megabytes,
+    time_and_memory,
     visits,
 )
 from replication.papers.optimal_transport.study_plans import BarycenterStudy, DistributedStudy
@@ -36,9 +35,8 @@ def _barycenter_one(study: BarycenterStudy, size: int, seed: int) -> dict[str, f
     def work() -> np.ndarray:
         return barycenter_by(study.method, clouds, study.group, seed)
 
-    found = {"seconds": median_seconds(work), "megabytes": peak_megabytes(work)}
     flat = spread(clouds, barycenter(clouds).points)
-    return found | {"error": spread(clouds, work()) / flat - 1.0}
+    return time_and_memory(work) | {"error": spread(clouds, work()) / flat - 1.0}
 
 
 def barycenter_by(method: str, clouds: np.ndarray, group: int, seed: int) -> np.ndarray:

@@ -22,16 +22,15 @@ from replication.envs.navigation_assignment import assign
 from replication.orchestration.plan import Result, Run
 from replication.papers.optimal_transport.plans import (
     last_and_slopes,
-    median_seconds,
     over_sizes,
-    peak_megabytes,
+    time_and_memory,
     visits,
 )
 from replication.papers.optimal_transport.study_plans import AssignmentScalingStudy, DistanceScalingStudy
 from replication.seeding import stream
 
 NEAREST = 4  # pairs per agent of "neighbours"
-GROUP = 8  # agents in a group of "groups"
+GROUP = 8  # most agents in a group of "groups"
 MOST_COMPARED = 32  # agents up to which errors against the exact distances are computed
 SMALLEST_ASSIGNMENT = 32  # of the exponents of assignments, which take microseconds below
 EXACT = TransportSettings(method="exact")
@@ -50,9 +49,7 @@ def measure_distances(study: DistanceScalingStudy, seeds: tuple[int, ...], run: 
 def _measure_one(study: DistanceScalingStudy, size: int, seed: int) -> dict[str, float]:
     agents, samples = (size, study.samples) if study.vary == "agents" else (study.agents, size)
     clouds = visits(agents, samples, seed)
-    found = {"seconds": median_seconds(lambda: spread_by(study.method, clouds))}
-    found["megabytes"] = peak_megabytes(lambda: spread_by(study.method, clouds))
-    found["error"] = found["ranks"] = np.nan
+    found = time_and_memory(lambda: spread_by(study.method, clouds)) | {"error": np.nan, "ranks": np.nan}
     if agents <= MOST_COMPARED:
         value, table = spread_by(study.method, clouds)
         best, exact = spread_by("exact", clouds)
@@ -71,7 +68,7 @@ def spread_by(method: str, clouds: np.ndarray) -> tuple[float, Table | None]:
     """
     agents = len(clouds)
     if method in ("barycenter", "groups"):
-        parts = nearby_groups(clouds.mean(axis=1), min(GROUP, agents // 2)) if method == "groups" else None
+        parts = nearby_groups(clouds.mean(axis=1), group_size(agents)) if method == "groups" else None
         inside = spread(clouds, barycenter(clouds).points) if parts is None else _two_levels(clouds, parts)
         return float(np.sqrt(2.0 * agents / (agents - 1) * inside)), None
     if method == "neighbours":
@@ -80,6 +77,11 @@ def spread_by(method: str, clouds: np.ndarray) -> tuple[float, Table | None]:
         return float(np.sqrt(np.mean(near))), None
     table = _TABLES[method](clouds) if method in _TABLES else _library(method, clouds)
     return float(np.sqrt(np.square(table[np.triu_indices(agents, 1)]).mean())), table
+
+
+def group_size(agents: int) -> int:
+    """Largest divisor of the agents that is at most 8 and leaves two groups or more."""
+    return max(size for size in range(1, max(1, min(GROUP, agents // 2)) + 1) if agents % size == 0)
 
 
 def _two_levels(clouds: np.ndarray, parts: np.ndarray) -> float:
@@ -151,7 +153,7 @@ def _assign_one(study: AssignmentScalingStudy, size: int, seed: int) -> dict[str
     def work() -> float:
         return assigned_cost(study.method, cost, copies, each)
 
-    return {"seconds": median_seconds(work), "megabytes": peak_megabytes(work), "error": work() / best - 1.0}
+    return time_and_memory(work) | {"error": work() / best - 1.0}
 
 
 def assigned_cost(method: str, cost: np.ndarray, copies: np.ndarray, each: int) -> float:
