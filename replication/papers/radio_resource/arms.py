@@ -183,7 +183,7 @@ def complexity_arms(profile: Profile) -> dict[str, ComplexityStudy]:
 # What would it take: each arm changes one thing of the first.
 GAP: dict[str, dict[str, Any]] = {
     "base": {},
-    **{f"discount {gamma:g}": {"learner": {"discount": gamma}} for gamma in (0.0, 0.5, 0.99)},
+    **{f"discount {gamma:g}": {"learner": {"discount": gamma}} for gamma in (0.0, 0.9, 0.99)},
     "sees SNR": {"environment": {"observe_snr": True}},
     "sees who was on": {"environment": {"observe_activity": True}},
     "sees true interference": {"environment": {"sinr": "measured"}},
