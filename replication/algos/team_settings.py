@@ -44,7 +44,7 @@ class TeamSettings(Settings):
 
     epochs: int = setting(4, "passes over the segment", origin="ours (A-316)", ge=1)
     minibatches: int = setting(4, "parts of a pass", origin="ours (A-316)", ge=1)
-    learning_rate: float = setting(1e-3, "first learning rate", origin="ours (A-316)", gt=0)
+    learning_rate: float = setting(2e-3, "first learning rate", origin="ours (A-316)", gt=0)
     learning_rate_end: float = setting(1e-4, "last learning rate, reached linearly", origin="ours (A-316)", gt=0)
     gradient_clip: float = setting(1.0, "largest gradient norm per network", origin="ours (A-316)", gt=0)
     clip: float = setting(0.2, "ratio clip of the surrogate", origin=PPO_PAPER, gt=0, lt=1)
@@ -86,6 +86,8 @@ class TeamSettings(Settings):
         return self
 
 
+# one net for all meets every agent's samples in a minibatch, and wants smaller ones and larger steps
+SHARING: dict[str, Any] = {"minibatches": 8, "learning_rate": 3e-3}
 ARMS: dict[str, dict[str, Any]] = {
     "A0": {},
     "A1": {"alignment": {"kind": "ot_action"}},
@@ -94,8 +96,8 @@ ARMS: dict[str, dict[str, Any]] = {
     "A4": {"alignment": {"kind": "kl"}},
     "A5": {"alignment": {"kind": "tv"}},
     "A6": {"alignment": {"kind": "parameter_average"}, "common_start": True},
-    "A7": {"nets": "shared"},
-    "A8": {"nets": "shared_id"},
+    "A7": {"nets": "shared"} | SHARING,
+    "A8": {"nets": "shared_id"} | SHARING,
     "A9": {"alignment": {"kind": "diversity", "beta": -0.1}},
     "A10": {"alignment": {"kind": "ot_potential"}},
     "A11": {"assignment": True},
