@@ -101,6 +101,8 @@ DETERMINISTIC = HEAD + 'deterministic = ["study/scripted", "study/oth*"]\n'
         (order("weak", "strong", "factor = 2.0"), "reproduced"),
         (order("weak", "strong", "factor = 4.0\npaired = true"), "contradicted"),
         (order("strong", "rival", "factor = 0.9"), "reproduced"),
+        (order("strong", "rival", "spare = 0.3"), "reproduced"),
+        (order("strong", "weak", "spare = 0.1"), "contradicted"),
         (order("weak", "strong", "paired = true"), "reproduced"),
         (order("weak", "strong", 'aggregator = "iqm"'), "reproduced"),
         (rule("value", of="study/strong", expected=1.5, tolerance=0.2), "reproduced"),

@@ -16,7 +16,8 @@
     lower = "learners/mappo"
     higher = "classical/droop"
 
-Kinds: `order` (lower, higher, margin = 0, factor = 1), `value` (of, expected, tolerance), `bound` (of, at_least and/or
+Kinds: `order` (lower, higher, margin = 0, factor = 1; spare = 0: how much below `lower` still agrees, the margin of a
+non-inferiority test), `value` (of, expected, tolerance), `bound` (of, at_least and/or
 at_most), `slope` (of = "experiment" or "experiment/arm pattern", x = setting column, at_least and/or at_most,
 for the log-log slope per seed; slack = 0: how far beyond a limit is still no contradiction) and `equivalence`
 (a, b, margin). Every rule names a `metric` and may name an `aggregator` (mean, iqm, median). `order` and
@@ -72,23 +73,27 @@ class Region(Rule):
 
 
 class Order(Rule):
-    """value(higher) - factor * value(lower) > margin."""
+    """value(higher) - factor * value(lower) > margin - spare; margin and spare exclude each other."""
 
     arm_fields = ("lower", "higher")
     lower: str = setting(..., "arm said to have the lower value", origin=_HERE)
     higher: str = setting(..., "arm said to have the higher value", origin=_HERE)
     margin: float = setting(0.0, "smallest difference that agrees", origin=_HERE, ge=0)
     factor: float = setting(1.0, "how many times the lower value is exceeded", origin=_HERE, gt=0)
+    spare: float = setting(0.0, "how much below the lower one still agrees: non-inferiority", origin=_HERE, ge=0)
     paired: bool = setting(False, "compare equal seeds", origin=_HERE)
     curve: str | None = setting(None, "per-day curve to judge instead of the score", origin=_HERE)
 
     def region(self) -> tuple[float, float]:
-        return self.margin, float("inf")
+        return self.margin - self.spare, float("inf")
 
     def words(self) -> str:
         more = f" by more than {self.margin:g}" if self.margin else ""
         times = "" if self.factor == 1.0 else f"{self.factor:g} times "
-        return f"{self.unit()}: {times}{self.lower} below {self.higher}{more}{_how(self.paired, self.curve)}"
+        how = _how(self.paired, self.curve)
+        if self.spare:
+            return f"{self.unit()}: {self.higher} at most {self.spare:g} below {times}{self.lower}{how}"
+        return f"{self.unit()}: {times}{self.lower} below {self.higher}{more}{how}"
 
 
 class Value(Rule):
@@ -242,6 +247,8 @@ def _rule(entry: Mapping[str, Any], place: str) -> AnyRule:
         low, high = rule.region()
         if not rule.limits() or low > high:
             raise BadInput(f"{place}: give at_least, at_most or both, in that order, got {rule.limits() or 'neither'}")
+    if isinstance(rule, Order) and rule.margin and rule.spare:
+        raise BadInput(f"{place}: give margin or spare, not both, got {rule.margin:g} and {rule.spare:g}")
     for arm in rule.arms():
         if "/" not in arm and kind != "slope":
             raise BadInput(f"{place}: arms are written experiment/arm, got {arm!r}")
