@@ -355,6 +355,7 @@ def test_the_ledger_is_a_pure_function_and_independent_of_other_claims(tmp_path)
         (HEAD, "no rule; add a"),
         (HEAD + rule("ordr", lower="x/a", higher="x/b"), r"rule 1: unknown rule kind 'ordr' \(did you mean order\?\)"),
         (HEAD + order("a", "b", "pared = true"), r"unknown setting 'pared' \(did you mean paired\?\)"),
+        (HEAD + order("a", "b", "margin = 1\nspare = 1"), "give margin or spare, not both, got 1 and 1"),
         (HEAD + rule("order", lower="a", higher="x/b"), "arms are written experiment/arm, got 'a'"),
         (HEAD + rule("bound", of="x/a"), "give at_least, at_most or both, in that order, got neither"),
         (HEAD + rule("bound", of="x/a", at_least=2, at_most=1), "in that order, got at least 2 and at most 1"),
