@@ -413,8 +413,10 @@ def test_final_positions_of_sure_policies():
 
 def test_consequences_and_noise():
     scores = scores_of(plans_comparison.measure_consequences, ConsequenceStudy(pairs=100, episodes=16))
+    ahead = scores.pop("ahead")
     assert np.all(np.array(list(scores.values())) > 0.2)
-    assert np.all(scores["euclidean"] > scores["divergence"])
+    assert ahead == pytest.approx(scores["euclidean"] - scores["divergence"])
+    assert np.all(ahead > 0.0)
     for method in ("exact", "sliced", "gaussian", "gaussian_divergence"):
         noise = scores_of(plans_comparison.measure_null, NullStudy(method=method, features=2, samples=16, repeats=6))
         assert np.all(noise["shifted"] > noise["null"])
