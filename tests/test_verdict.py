@@ -127,6 +127,12 @@ def test_known_answers(judged, rules, status):
     assert row["label"] == ""
 
 
+def test_every_part_of_a_rule_says_how_it_came_out(judged):
+    row = judged(order("weak", "strong") + order("strong", "weak") + order("strong", "rival"))
+    assert [part[0] for part in row["estimate"].split("; ")] == ["✓", "✗", "?"]
+    assert judged(order("weak", "strong"))["estimate"].startswith("difference")
+
+
 def test_a_row_tells_the_estimate_the_rule_and_the_sample(judged):
     row = judged(order("weak", "strong"))
     assert row["rule"] == "score: study/weak below study/strong"

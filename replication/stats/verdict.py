@@ -27,6 +27,7 @@ from replication.stats.judging import Curves, Outcome, judge
 __all__ = ["STATES", "claim_digest", "judge", "ledger", "load_claims", "rules_digests", "tally"]
 
 STATES = ("reproduced", "partly", "contradicted", "inconclusive", "not run", "blocked")
+PART_MARKS = {"holds": "✓ ", "contradicted": "✗ "}  # of a part of a rule with several; undecided ones get "? "
 NO_NUMBERS = {"value": None, "low": None, "high": None, "n": 0, "sample": ""}
 
 
@@ -100,7 +101,7 @@ def _row(
         "statement": claim.statement,
         "status": status,
         "label": label,
-        "estimate": "; ".join(_number(rule, outcome) for rule, outcome in zip(claim.rules, outcomes, strict=True)),
+        "estimate": _numbers(claim, outcomes),
         "rule": "; ".join(rule.words() for rule in claim.rules),
         "note": "; ".join(note for note in notes if note),
         "where": claim.where,
@@ -110,6 +111,15 @@ def _row(
         "digest": current,
         "rules": [_detail(rule, outcome) for rule, outcome in zip(claim.rules, outcomes, strict=True)],
     }
+
+
+def _numbers(claim: Claim, outcomes: Sequence[Outcome]) -> str:
+    """The number of every part; with several parts each says how it came out."""
+    parts = [_number(rule, outcome) for rule, outcome in zip(claim.rules, outcomes, strict=True)]
+    if len(parts) == 1:
+        return parts[0]
+    marks = [PART_MARKS.get(outcome.state, "? ") for outcome in outcomes]
+    return "; ".join(mark + part for mark, part in zip(marks, parts, strict=True))
 
 
 def _number(rule: AnyRule, outcome: Outcome) -> str:
