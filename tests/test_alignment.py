@@ -240,6 +240,19 @@ def test_entropic_potentials_at_their_own_samples_are_the_solver_s():
         assert np.allclose(-stretched(kept, agent, samples[agent], settings), expected.values[agent], atol=1e-6)
 
 
+def test_how_much_potentials_changed_is_their_relative_difference_at_the_visits():
+    first, second = some_visits(seed=3), some_visits(seed=2)
+    aligner, other = (visit_alignment(visits, every=2, standardise=False)[0] for visits in (first, second))
+    old, new = (one._evaluate(one.kept[0], second[0]) for one in (aligner, other))
+    expected = np.sqrt(((new - old) ** 2).sum() / (new**2).sum())
+    assert np.isnan(aligner.numbers["potentials_changed"]).all()  # there were none before
+    segment = type("Segment", (), {"seen": second.astype(np.float32)})
+    for update, change in ((1, np.nan), (2, expected), (3, np.nan), (4, 0.0)):
+        aligner.rewards(segment, update)
+        assert aligner.numbers["potentials_changed"] == pytest.approx([change], abs=1e-6, nan_ok=True), update
+    assert expected > 0.1
+
+
 def test_a_solver_that_fails_pays_nothing_and_is_counted():
     transport = {"method": "sinkhorn", "tolerance": 1e-12, "max_iterations": 2}
     aligner, paid = visit_alignment(some_visits(), target="pool", transport=transport)

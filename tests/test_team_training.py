@@ -67,7 +67,7 @@ def test_a_seed_learns_the_same_alone_and_in_company(name):
     assert np.allclose(together.last.seed(1).flat, alone.last.flat, atol=1e-5)
     assert not np.allclose(together.last.seed(0).flat, alone.last.flat, atol=1e-2)
     for curve in (name for name in alone.curves if not name.startswith("_")):
-        assert np.allclose(together.curves[curve][1], alone.curves[curve][0], atol=1e-4), curve
+        assert np.allclose(together.curves[curve][1], alone.curves[curve][0], atol=1e-4, equal_nan=True), curve
 
 
 @pytest.mark.parametrize("name", VARIANTS)
@@ -87,7 +87,7 @@ def test_an_interrupted_run_resumes_bitwise(name):
     assert [step for step, _ in broken.logged] == [2, 4, 6]
     assert straight.curves.keys() == resumed.curves.keys()
     for curve, values in straight.curves.items():
-        assert np.array_equal(values, resumed.curves[curve]), curve
+        assert np.array_equal(values, resumed.curves[curve], equal_nan=True), curve
     for one, other in ((straight.last, resumed.last), (straight.best, resumed.best)):
         assert np.array_equal(one.flat, other.flat)
 

@@ -17,6 +17,8 @@ from replication.algos.team_nets import Layout
 from replication.algos.transport_closed_forms import directions, line_signals
 from replication.settings import BadInput
 
+COMPARED = 8  # lanes at whose visits old and new potentials are compared, for the curves only
+
 
 class VisitAlignment(Alignment):
     """Kinds ot_barycenter and ot_episode, with their placebos."""
@@ -52,13 +54,24 @@ class VisitAlignment(Alignment):
 
     def _pooled(self, visits: np.ndarray, generators: list, update: int) -> np.ndarray:
         """Rewards (S, E, T, A) under the potentials of this or an earlier update."""
+        before = self.kept
         if not self.kept or self.fresh(update):
             self.kept = [self._fit(one, generator) for one, generator in zip(visits, generators, strict=True)]
         self.numbers = {
             "visits_apart": np.array([np.nanmean(one["costs"]) if self._any(one) else np.nan for one in self.kept]),
             "transport_failures": np.array([np.isnan(one["costs"]).sum() for one in self.kept], dtype=np.float64),
+            "potentials_changed": self._changed(before, visits[:, :COMPARED]),
         }
         return np.stack([self._evaluate(kept, one) for kept, one in zip(self.kept, visits, strict=True)])
+
+    def _changed(self, before: list[Arrays], visits: np.ndarray) -> np.ndarray:
+        """(S,) relative difference of new potentials to those before at some visits; NaN where none are new."""
+        if not before or before is self.kept:
+            return np.full(len(visits), np.nan)
+        pairs = zip(before, self.kept, visits, strict=True)
+        values = [(self._evaluate(old, one), self._evaluate(new, one)) for old, new, one in pairs]
+        sizes = np.array([[np.square(new - old).sum(), np.square(new).sum()] for old, new in values])
+        return np.sqrt(sizes[:, 0] / np.maximum(sizes[:, 1], 1e-20))
 
     @staticmethod
     def _any(kept: Arrays) -> bool:
