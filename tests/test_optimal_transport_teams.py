@@ -48,7 +48,7 @@ def test_arms_are_valid_settings_that_differ_and_a_small_profile_has_some_of_the
     assert len(arms["smoke"]) >= 1
     assert len(arms["full"]) == {
         "scripted_arms": 21, "team_arms": 9, "control_arms": 9, "team_size_arms": 12, "continuous_arms": 6,
-        "task_arms": 20, "beta_arms": 42, "frequency_arms": 11, "ablation_arms": 9, "factorial_arms": 16,
+        "task_arms": 20, "beta_arms": 42, "frequency_arms": 11, "ablation_arms": 10, "factorial_arms": 16,
         "many_agents_arms": 12,
     }[name]  # fmt: skip
 

@@ -29,7 +29,7 @@ class TeamSettings(Settings):
     shared_reward: bool = setting(False, "every agent learns from the mean reward of all", origin="ours (A-318)")
 
     hidden: tuple[int, int] = setting((64, 64), "units per hidden layer", unit="unit", origin=MAPPO_PAPER)
-    activation: Literal["relu", "tanh"] = setting("relu", "activation of the hidden layers", origin="ours (A-316)")
+    activation: Literal["relu", "tanh"] = setting("tanh", "activation of the hidden layers", origin="ours (A-316)")
     last_layer_gain: float = setting(0.01, "gain of the actor's last layer", origin=MAPPO_PAPER, gt=0)
     initial_std: float = setting(0.6, "first deviation of continuous actions before tanh", origin="ours (A-316)", gt=0)
     common_start: bool = setting(False, "independent nets of a team begin equal", origin="ours (A-321)")
@@ -44,7 +44,7 @@ class TeamSettings(Settings):
 
     epochs: int = setting(4, "passes over the segment", origin="ours (A-316)", ge=1)
     minibatches: int = setting(4, "parts of a pass", origin="ours (A-316)", ge=1)
-    learning_rate: float = setting(2e-3, "first learning rate", origin="ours (A-316)", gt=0)
+    learning_rate: float = setting(3e-3, "first learning rate", origin="ours (A-316)", gt=0)
     learning_rate_end: float = setting(1e-4, "last learning rate, reached linearly", origin="ours (A-316)", gt=0)
     gradient_clip: float = setting(1.0, "largest gradient norm per network", origin="ours (A-316)", gt=0)
     clip: float = setting(0.2, "ratio clip of the surrogate", origin=PPO_PAPER, gt=0, lt=1)
@@ -86,8 +86,8 @@ class TeamSettings(Settings):
         return self
 
 
-# one net for all meets every agent's samples in a minibatch, and wants smaller ones and larger steps
-SHARING: dict[str, Any] = {"minibatches": 8, "learning_rate": 3e-3}
+# one net for all meets every agent's samples in a minibatch, and wants smaller ones
+SHARING: dict[str, Any] = {"minibatches": 8}
 ARMS: dict[str, dict[str, Any]] = {
     "A0": {},
     "A1": {"alignment": {"kind": "ot_action"}},
