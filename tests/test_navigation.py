@@ -166,6 +166,7 @@ def test_pettingzoo_face_passes_its_api_test():
         (lambda: replication.make("navigation/spread3", damping=1.5), "damping"),
         (lambda: replication.make("navigation/spread3", sensitivity=(5, -1)), "sensitivity: needs at least one"),
         (lambda: replication.make("navigation/spread3", dampng=0.5), "did you mean damping"),
+        (lambda: replication.make("navigation/spread3", task="supply"), "part of a world's name"),
         (lambda: replication.make("navigation/formation3", landmarks=3), "has one landmark"),
         (lambda: replication.make("navigation/supply3", reward="openai"), "task 'spread' only"),
         (lambda: replication.make("navigation/spread3").reset(np.array([-1])), "whole numbers >= 0"),

@@ -17,6 +17,8 @@ def make(name: str, *, num_envs: int = 1, **settings: Any) -> Navigation:
         BadInput: unknown task, fewer than 2 or more than 100 agents, unknown setting or value.
     """
     task, agents = parse(name)
+    if "task" in settings:
+        raise BadInput(f"the task is part of a world's name, got {name!r} and task={settings['task']!r}; leave task out")
     return Navigation(name, agents, task_settings(task, **settings), num_envs)
 
 
