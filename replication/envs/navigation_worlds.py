@@ -18,7 +18,7 @@ def make(name: str, *, num_envs: int = 1, **settings: Any) -> Navigation:
     """
     task, agents = parse(name)
     if "task" in settings:
-        raise BadInput(f"the task is part of a world's name, got {name!r} and task={settings['task']!r}; leave task out")
+        raise BadInput(f"the task is part of a world's name, got {name!r} with task={settings['task']!r}; leave it out")
     return Navigation(name, agents, task_settings(task, **settings), num_envs)
 
 
