@@ -52,15 +52,15 @@ TRANSPORT = {
     "sinkhorn": Look("Sinkhorn", "#0072b2", marker="s"),
     "sliced": Look("sliced", "#99b5fd", marker="D"),
     "gaussian": Look("Gaussian", "#24c5c8", marker="p"),
-    "unbalanced": Look("unbalanced", "#894511", DASH, "s"),
+    "unbalanced": Look("unbalanced", "#b85c6b", DASH, "s"),
     "hungarian": Look("Hungarian", "#111111", DASHDOT, "*"),
     "unit copies": Look("Hungarian on units", "#111111", DASHDOT, "*"),
     "greed": Look("cheapest pair first", "#dbbb69", DOT, "^"),
-    "turns": Look("in turns", "#b0955b", DOT, "v"),
-    "rationing": Look("rationing", "#6ae788", DASH, "P"),
-    "euclidean": Look("W, Euclidean moves", "#41197f", marker="^"),
-    "star": Look("W, moves by way of none", "#99b5fd", marker="D"),
-    "equal": Look("W, all moves equally far", "#24c5c8", marker="p"),
+    "turns": Look("in turns", "#aa8b50", DOT, "v"),
+    "rationing": Look("rationing", "#7ec487", DASH, "P"),
+    "euclidean": Look("W₁, Euclidean", "#41197f", marker="^"),
+    "star": Look("W₁, star", "#99b5fd", marker="D"),
+    "equal": Look("W₁, equal", "#24c5c8", marker="p"),
     "variation": Look("total variation", "#84ca5d", marker="X"),
     "divergence": Look("Jeffreys", "#0b4824", DASH, "P"),
 }
@@ -195,6 +195,11 @@ def _scores(
     """Dots and intervals with one row per name, whether it has run here or not; returns the plotted numbers."""
     every = {name: rows.get(name, (np.empty(0), None)) for name in names}
     curves.dots_and_intervals(ax, every, xlabel=words, looks=LOOKS)
+    return numbers_of(rows, **more)
+
+
+def numbers_of(rows: Mapping[str, tuple], **more: Any) -> list[pandas.DataFrame]:
+    """The plotted numbers of rows (values, estimate): a line per seed, with the mean and its interval."""
     return [pandas.DataFrame({**more, "arm": name, "value": values, "middle": values.mean(),
                               "low": found.low if found else np.nan, "high": found.high if found else np.nan,
                               "n": len(values)}) for name, (values, found) in rows.items()]  # fmt: skip
