@@ -57,7 +57,7 @@ def test_profiles_grow_and_work_counts_agent_steps():
     sizes = [team_work(arms_teams.team_arms(profile)["independent"]) for profile in PROFILES]
     assert sizes == sorted(sizes)
     study = arms_teams.many_agents_arms("full")["12 agents, OT barycenter"]
-    assert team_work(study) == pytest.approx(study.updates * 64 * 25 * 12 / 1e6)
+    assert team_work(study) == pytest.approx(study.updates * 256 * 25 * 12 / 1e6)
     assert team_work(study.but(learner__epochs=8)) == pytest.approx(2 * team_work(study))
 
 
@@ -141,7 +141,7 @@ def test_a_seed_has_test_episodes_of_its_own_the_same_for_all_arms():
 
 
 def test_speed_is_the_area_under_the_looks_and_the_first_good_one():
-    study = TeamStudy(updates=40)  # 40 * 64 * 25 * 3 agent-steps: 0.192 million
+    study = TeamStudy(updates=40)  # 40 * 256 * 25 * 3 agent-steps: 0.768 million
     curves = {
         "_evaluated_at": np.array([0, 10, 20, 40]),
         "evaluated_score": np.array([[-2.0, 0.4, 0.8, 0.7], [0.9, 0.2, 0.6, 0.6]]),
@@ -152,7 +152,7 @@ def test_speed_is_the_area_under_the_looks_and_the_first_good_one():
         10 * (0.0 + 0.2) / 2 + 10 * (0.2 + 0.6) / 2 + 20 * (0.6 + 0.6) / 2,
     ]
     assert found["area"] == pytest.approx(np.array(by_hand) / 40)
-    assert found["steps_to_080"] == pytest.approx([0.096, 0.192])
+    assert found["steps_to_080"] == pytest.approx([0.384, 0.768])
     assert found["reached_080"].tolist() == [1.0, 0.0]
     assert curves["evaluated_score"][0, 0] == -2.0  # curves stay as they were
 

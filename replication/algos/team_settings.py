@@ -34,7 +34,7 @@ class TeamSettings(Settings):
     initial_std: float = setting(0.6, "first deviation of continuous actions before tanh", origin="ours (A-316)", gt=0)
     common_start: bool = setting(False, "independent nets of a team begin equal", origin="ours (A-321)")
 
-    envs: int = setting(64, "environment lanes per seed", origin="ours (A-316)", ge=1)
+    envs: int = setting(256, "environment lanes per seed", origin="ours (A-316)", ge=1)
     segment: int = setting(25, "steps between updates", unit="step", origin="ours (A-316)", ge=1)
     time_limit: Literal["terminal", "truncation"] = setting(
         "terminal", "whether the value behind a time limit is zero or bootstrapped", origin="ours (A-316)"
@@ -43,7 +43,7 @@ class TeamSettings(Settings):
     gae_lambda: float = setting(0.9, "decay of generalised advantage estimation", origin="ours (A-316)", ge=0, le=1)
 
     epochs: int = setting(4, "passes over the segment", origin="ours (A-316)", ge=1)
-    minibatches: int = setting(4, "parts of a pass", origin="ours (A-316)", ge=1)
+    minibatches: int = setting(8, "parts of a pass", origin="ours (A-316)", ge=1)
     learning_rate: float = setting(3e-3, "first learning rate", origin="ours (A-316)", gt=0)
     learning_rate_end: float = setting(1e-4, "last learning rate, reached linearly", origin="ours (A-316)", gt=0)
     gradient_clip: float = setting(1.0, "largest gradient norm per network", origin="ours (A-316)", gt=0)
@@ -87,7 +87,7 @@ class TeamSettings(Settings):
 
 
 # one net for all meets every agent's samples in a minibatch, and wants smaller ones
-SHARING: dict[str, Any] = {"minibatches": 8}
+SHARING: dict[str, Any] = {"minibatches": 16}
 ARMS: dict[str, dict[str, Any]] = {
     "A0": {},
     "A1": {"alignment": {"kind": "ot_action"}},

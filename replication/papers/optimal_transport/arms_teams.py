@@ -58,9 +58,9 @@ CONTROLLERS = (
     "random", "no_operation", "all_to_one", "greedy", "fixed_role", "hungarian_static", "hungarian_dynamic",
 )  # fmt: skip
 
-UPDATES = 1000  # 4.8 million agent-steps with three agents
-SMALLER_UPDATES = {  # easier tasks, sweeps, and crowds whose steps cost as many times more as there are agents (A-362)
-    "2 agents": 600, "rendezvous": 300, "formation": 500, "beta": 500, "many agents": 500,
+UPDATES = 200  # 3.8 million agent-steps with three agents
+OTHER_UPDATES = {  # less for easier tasks, tuning and crowds, more for four agents (A-362)
+    "2 agents": 120, "4 agents": 400, "rendezvous": 75, "formation": 125, "beta": 125, "many agents": 100,
 }  # fmt: skip
 QUICK_SHARE = 0.15  # of the published updates
 SMALL: dict[Profile, dict[str, Any]] = {  # how the smaller profiles differ from the published one
@@ -142,7 +142,7 @@ def team_size_arms(profile: Profile) -> dict[str, TeamStudy]:
     labels = _some(profile, few, few, SIX)
     arms: dict[str, TeamStudy] = {}
     for agents in (2, 4) if profile == "full" else (2,):
-        updates = SMALLER_UPDATES.get(f"{agents} agents", UPDATES)
+        updates = OTHER_UPDATES.get(f"{agents} agents", UPDATES)
         world = f"navigation/spread{agents}"
         arms |= _teams(profile, labels, f"{agents} agents, ", world=world, updates=updates)
     return arms
@@ -157,11 +157,9 @@ def task_arms(profile: Profile) -> dict[str, TeamStudy]:
     """Meeting at one place, forming a circle, and agents of unequal strength and size."""
     few = ("independent", "OT barycenter")
     gather = _some(profile, few, few, (*SIX, "OT within episodes", "sharing"))
-    arms = _teams(
-        profile, gather, "rendezvous, ", world="navigation/rendezvous3", updates=SMALLER_UPDATES["rendezvous"]
-    )
+    arms = _teams(profile, gather, "rendezvous, ", world="navigation/rendezvous3", updates=OTHER_UPDATES["rendezvous"])
     others = _some(profile, ("independent",), (), SIX)
-    arms |= _teams(profile, others, "formation, ", world="navigation/formation4", updates=SMALLER_UPDATES["formation"])
+    arms |= _teams(profile, others, "formation, ", world="navigation/formation4", updates=OTHER_UPDATES["formation"])
     return arms | _teams(profile, others, "unequal, ", options=UNEQUAL)
 
 
@@ -172,7 +170,7 @@ def many_agents_arms(profile: Profile) -> dict[str, TeamStudy]:
     for agents in {"smoke": (6,), "quick": (), "full": (6, 12, 24)}[profile]:
         world = f"navigation/spread{agents}"
         arms |= _teams(profile, labels, f"{agents} agents, ", world=world, options=CROWD,
-                       updates=SMALLER_UPDATES["many agents"])  # fmt: skip
+                       updates=OTHER_UPDATES["many agents"])  # fmt: skip
     return arms
 
 
@@ -183,7 +181,7 @@ def beta_arms(profile: Profile) -> dict[str, TeamStudy]:
     """Strengths of every alignment, on tuning seeds."""
     labels = _some(profile, ("OT barycenter",), (), SWEPT)
     return {
-        f"{label}, beta {beta:g}": team(profile, learner(label, alignment__beta=beta), updates=SMALLER_UPDATES["beta"])
+        f"{label}, beta {beta:g}": team(profile, learner(label, alignment__beta=beta), updates=OTHER_UPDATES["beta"])
         for label in labels
         for beta in (GRID if profile == "full" else GRID[3:5])
     }
