@@ -123,7 +123,7 @@ POINTS = {
     "random role": Look("role by lot", "#9a9a9a", "none", "X"),
     "greedy": Look("greedy", LOOKS["greedy"].colour, "none", "v"),
 }
-ACHIEVED = {"distance": "summed distance", "coverage": "demands met at the end"}
+ACHIEVED = {"distance": "summed distance", "coverage": "demands met"}
 GENTLE = 0.7  # efforts above it are in the lower panels
 
 
@@ -208,9 +208,10 @@ def _name_values(ax: Axes, rows: Sequence[Mapping[str, float]], look: Look) -> N
     for row in rows:
         if row["value"] == 1.0 if efforts else row["value"] not in ends:
             continue
-        right = efforts or row is rows[0]
-        ax.annotate(f"{row['value']:g}", (row["energy"], row[_achieved(rows)]), (5, 2 * efforts) if right else (0, 6),
-                    textcoords="offset points", ha="left" if right else "center", fontsize=7.0,
+        falling, first = "distance" in row, row is rows[0]  # names stand clear of a line that falls, or rises
+        shift = (5, 2 if falling else -8) if efforts else (5, 0) if first else (0, 6) if falling else (-9, -2)
+        ax.annotate(f"{row['value']:g}", (row["energy"], row[_achieved(rows)]), shift, textcoords="offset points",
+                    ha="left" if efforts or first else "center", fontsize=7.0,
                     color=labels.readable(look.colour))  # fmt: skip
 
 
@@ -226,6 +227,6 @@ def _whole_and_near(axes: np.ndarray, near: Sequence[Mapping[str, float]]) -> No
     if near:
         y = _achieved(near)
         for axis, name in (("x", "energy"), ("y", y)):
-            ends = np.array([row[name] for row in near])
-            room = 0.12 * max(float(np.ptp(ends)), 0.01)
+            ends = np.array([row[f"{name}_{end}"] for row in near for end in ("low", "high")])
+            room = 0.1 * max(float(np.ptp(ends)), 0.01)
             axes[1, 0].set(**{f"{axis}lim": (ends.min() - room, ends.max() + room)})
