@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -448,3 +449,14 @@ def test_locked_run_is_left_to_its_holder(walk, tmp_path):
     assert execute(str(folder)).status == "busy"
     holder.release()
     assert execute(str(folder)).status == "finished"
+
+
+def test_curves_that_a_block_lacks_are_left_out():
+    def block(seed, **curves):
+        return SimpleNamespace(curves=lambda: {"_size": np.arange(2)} | curves, settings={"seeds": [seed]})
+
+    both = [block(0, time=np.ones((1, 2)), error=np.ones((1, 2))), block(1, time=np.zeros((1, 2)))]
+    for blocks in (both, both[::-1]):
+        found = table._stack(blocks)
+        assert set(found) == {"_size", "_seeds", "time"}
+        assert found["time"].shape == (2, 2)

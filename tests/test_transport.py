@@ -205,6 +205,20 @@ def test_gaussian_distance_equals_closed_forms():
     assert line == pytest.approx(np.sqrt(by_hand))
 
 
+def test_gaussians_without_width_have_a_distance():
+    line = np.linspace(0.0, 3.0, 16)[:, None]
+    still = np.zeros((16, 1))
+    generator = stream("flat gaussians")
+    for _ in range(20):  # the library alone fails on about half of these
+        x, y = (np.concatenate([line * generator.random(), still, line * generator.random(), still], axis=1)
+                for _ in range(2))  # fmt: skip
+        first, second = (z[-1] - z[0] for z in (x, y))
+        root = [np.linalg.norm(z) for z in (first, second)]
+        spread = np.var(np.linspace(0.0, 1.0, 16), ddof=1)
+        squared = np.square((first - second) / 2).sum() + spread * (root[0] ** 2 + root[1] ** 2 - 2 * first @ second)
+        assert distance(x, y, TransportSettings(method="gaussian")) ** 2 == pytest.approx(squared, rel=1e-3)
+
+
 @pytest.mark.parametrize("method", ["exact", "sinkhorn", "sliced", "gaussian"])
 def test_pairs_are_symmetric_and_a_shift_is_seen(method):
     rng = stream("pairs")

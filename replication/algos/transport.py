@@ -16,6 +16,7 @@ from replication.algos.transport_plans import Plan, assignment, cost_scale, entr
 from replication.algos.transport_settings import NotConverged, TransportSettings, check_agents, check_samples
 from replication.settings import BadInput
 
+FLAT = 1e-7  # share of a covariance's trace added to its diagonal where its root could not be taken
 __all__ = [
     "Barycenter",
     "Distances",
@@ -156,12 +157,23 @@ def _pooled_entropy(samples: np.ndarray, settings: TransportSettings) -> float:
 
 
 def _gaussian(x: np.ndarray, y: np.ndarray, settings: TransportSettings, _: float | None) -> float:
-    import ot
-
     if min(len(x), len(y)) < 2:
         raise BadInput(f"a Gaussian is fitted to at least 2 samples, got {len(x)} and {len(y)}")
     fits = [np.atleast_2d(np.cov(z.T)) for z in (x, y)]
-    value = float(ot.gaussian.bures_wasserstein_distance(x.mean(axis=0), y.mean(axis=0), *fits))
+    means = x.mean(axis=0), y.mean(axis=0)
+    value = _bures(*means, *fits)
+    if not np.isfinite(value):  # roots of a flat covariance fail for eigenvalues a rounding below 0
+        value = _bures(*means, *(fit + FLAT * np.trace(fit) * np.eye(len(fit)) for fit in fits))
     if not np.isfinite(value):
         raise NotConverged("the Bures-Wasserstein distance is not a number; a covariance is degenerate")
     return value**2
+
+
+def _bures(mean_x: np.ndarray, mean_y: np.ndarray, cov_x: np.ndarray, cov_y: np.ndarray) -> float:
+    import ot
+
+    try:
+        with np.errstate(invalid="ignore"):
+            return float(ot.gaussian.bures_wasserstein_distance(mean_x, mean_y, cov_x, cov_y))
+    except np.linalg.LinAlgError:
+        return np.nan

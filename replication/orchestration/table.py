@@ -94,6 +94,7 @@ def _stack(results: list[Stored]) -> dict[str, np.ndarray]:
     stacked = {
         name: first if name.startswith("_") else np.concatenate([block[name] for block in curves])
         for name, first in curves[0].items()
+        if all(name in block for block in curves)  # a block whose solver never converged may lack one
     }
     stacked["_seeds"] = np.concatenate([result.settings["seeds"] for result in results])
     return stacked

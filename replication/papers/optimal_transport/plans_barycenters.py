@@ -67,7 +67,8 @@ def measure_messages(study: DistributedStudy, seeds: tuple[int, ...], run: Run) 
     sizes = np.array(study.sizes)
     scores = {f"{name}_last": rows[name][:, -1] for name in rows}
     scores |= {f"{name}_exponent": exponent(sizes, rows[name]) for name in ("messages", "rounds", "busiest")}
-    return Result(scores=scores, curves=rows | {"_sizes": sizes})
+    known = {name: values for name, values in scores.items() if np.isfinite(values).all()}  # few sizes: no exponents
+    return Result(scores=known, curves=rows | {"_sizes": sizes})
 
 
 def _messages_one(study: DistributedStudy, size: int, seed: int) -> dict[str, float]:
