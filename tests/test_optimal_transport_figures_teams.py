@@ -9,7 +9,8 @@ from matplotlib import pyplot
 from matplotlib.colors import to_rgb
 
 from replication.drawing import COLUMNS
-from replication.papers.optimal_transport import arms_teams
+from replication.papers.optimal_transport import arms_adaptation, arms_teams
+from replication.papers.optimal_transport import figures_adaptation as adaptation
 from replication.papers.optimal_transport import figures_alignment as alignment
 from replication.papers.optimal_transport import figures_paired as paired
 from replication.papers.optimal_transport import figures_teams as teams
@@ -19,6 +20,7 @@ from replication.seeding import stream
 
 PLAYED = ("score", "visits_within", "visits_pooled")
 LEARNED = (*PLAYED, "area", "steps_to_080", "diversity", "seconds")
+AFTER = ("before", "drop", "regret", "recovered_after", "recovered", "final")
 ARMS = {
     "scripted": (arms_teams.scripted_arms, PLAYED),
     "teams": (arms_teams.team_arms, LEARNED),
@@ -31,6 +33,7 @@ ARMS = {
     "ablation": (arms_teams.ablation_arms, LEARNED),
     "factorial": (arms_teams.factorial_arms, LEARNED),
     "many_agents": (arms_teams.many_agents_arms, LEARNED),
+    "adaptation": (arms_adaptation.adaptation_arms, AFTER),
 }
 NOT_LEARNED = {"random", "no operation", "hungarian static"}  # controllers that are no level of any picture
 LOOKED_AT, STEPS = np.array([0, 10, 20]), 1600 * np.arange(1, 21)
@@ -82,6 +85,8 @@ def every(table, curves):
         "tasks": variants.tasks(table),
         "ablation": variants.ablation(table),
         "factorial": variants.factorial(table),
+        "recovery": adaptation.recovery(table, curves),
+        "responses": adaptation.responses(table),
     }
     for name, drawing in drawings.items():
         drawing.figure.draw_without_rendering()
@@ -111,8 +116,8 @@ def test_every_arm_of_the_full_profile_is_in_some_picture():
 @pytest.mark.parametrize(("profile", "seeds"), [("smoke", 1), ("quick", 2)])
 def test_every_figure_is_drawn_from_the_few_arms_of_smaller_profiles(profile, seeds):
     drawings = every(*made_up(profile, seeds))
-    left_out = {"smoke": set(), "quick": {"many_agents", "beta", "ablation"}}[profile]  # these have no arms
-    assert {name for name, drawing in drawings.items() if not len(drawing.data)} == left_out
+    left_out = {name for name, drawing in drawings.items() if not len(drawing.data)}
+    assert left_out == {name for name, (arms_of, _) in ARMS.items() if not arms_of(profile)} & set(drawings)
 
 
 def test_every_figure_is_drawn_before_anything_has_run():
@@ -121,7 +126,7 @@ def test_every_figure_is_drawn_before_anything_has_run():
 
 def test_arms_of_one_picture_are_told_apart():
     sets = [*(("independent", *names) for names in teams.PANELS.values()), arms_teams.SIX, teams.GATED]
-    looks = [[paired.LOOKS[name] for name in names] for names in sets]
+    looks = [[paired.LOOKS[name] for name in names] for names in sets] + [list(adaptation.LOOKS.values())]
     for names in looks:
         for one, other in combinations(names, 2):
             apart = np.abs(np.subtract(to_rgb(one.colour), to_rgb(other.colour))).max()
@@ -298,3 +303,34 @@ def test_all_tasks_together_are_of_the_seeds_that_all_have():
     assert (together["line"], together["n"]) == ("independent", 3)
     assert together["middle"] == pytest.approx(np.mean([3, 3, 4, 5, 5]))  # 1 2 3 3 4 5 5 6 7 less two at either end
     assert data[data["line"] == "KL"]["task"].tolist() == ["Spread, 3 agents"]
+
+
+def test_recovery_has_a_panel_per_change_and_others_for_what_is_unusual():
+    names = ("mirrored, none", "partner, none", "partner, rate up with distance", "partner, reset optimiser",
+             "partner, aligned anew")  # fmt: skip
+    curves = {"adaptation": {name: one_curve([[0.5, 0.7, 0.9], [0.3, 0.5, 0.7]]) for name in names}}
+    table = table_of(scores_of({("adaptation", name): [0.8, 1.0] for name in names}, "before"))
+    drawing = adaptation.recovery(table, curves)
+    shown = {panel: list(dict.fromkeys(part["line"])) for panel, part in drawing.data.groupby("panel", sort=False)}
+    assert shown == {
+        "Another partner": ["none", "rate up with distance"],
+        "Another partner, other signals": ["rate up with distance", "reset optimiser"],
+        "Another partner, aligned teams": ["aligned anew"],
+        "Mirrored partner": ["none"],
+    }
+    assert drawing.data[["x", "middle"]].to_numpy()[:3].tolist() == [[0, 0.4], [10, 0.6], [20, pytest.approx(0.8)]]
+    assert lines_at(drawing.figure.axes[0], 0.9)
+
+
+def test_responses_are_compared_with_none_of_the_same_seed_and_aligned_teams_with_nobody():
+    regret = {"weak, none": [0.4, 0.6], "weak, higher rate": [0.3, 0.4, 9], "drift, none": [0.1, 0.1],
+              "partner, none": [0.5, 0.5], "partner, aligned anew": [0.2, 0.2]}  # fmt: skip
+    rows = scores_of({("adaptation", arm): values for arm, values in regret.items()}, "regret")
+    for metric, values in (("recovered_after", [5, 10]), ("recovered", [1, 0])):
+        rows += scores_of({("adaptation", arm): values for arm in regret}, metric)
+    drawing = adaptation.responses(table_of(rows))
+    data = drawing.data.set_index(["metric", "change", "line"])["middle"]
+    assert data["saved"].to_dict() == {("weak", "higher rate"): pytest.approx(-0.15)}
+    assert set(data["recovered_after"].index.get_level_values("change")) == {"weak", "partner"}
+    beside = [text.get_text() for text in drawing.figure.axes[-1].texts]
+    assert sorted(beside) == ["", *["1 of 2"] * 4, "recovered"]
