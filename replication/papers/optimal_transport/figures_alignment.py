@@ -183,8 +183,9 @@ def frequency(table: pandas.DataFrame, found: Curves) -> Drawing:
     frames += _over_time(axes[2], table, found)
     used = rows_entering(table, every, [home("independent")], ["score", "area", "seconds"])
     caption = (
-        "OT barycenter when barycenter and potentials are computed anew every K updates. Dashed: the area with K = 1 "
-        f"less {TOLERATED:g}. Right: validation score over the mean seconds of training, from the first look on"
+        "OT barycenter when barycenter and potentials are computed anew every K updates (1000: only once). Dashed: "
+        f"the area with K = 1 less {TOLERATED:g}. Right: validation score over the mean seconds of training, from the "
+        "first look on"
     )
     return Drawing(figure, gathered(frames), used, caption)
 
