@@ -32,7 +32,8 @@ LEARNERS = {
     "quantile critic": "quantile",
 }
 # Strengths of alignment in all arms that do not sweep it. They are set from the experiment `beta` (tuning seeds, by
-# area) before any other arm with alignment runs on seeds of its own, and stay then (A-322, A-365).
+# area) before any other arm with alignment runs on seeds of its own, and stay then (A-322, A-365). Until it has run
+# they are what an unswept study would take: a tenth of the task's own gradient, a hundredth of the way to the mean.
 BETAS = {
     "OT actions": 0.1,
     "OT barycenter": 0.1,
@@ -49,7 +50,7 @@ STRENGTH_OF = {  # these are as strong as the arm they stand beside
     "shuffled placebo": "OT barycenter",
     "random placebo": "OT barycenter",
 }
-WANTED = 0.5  # mean distance between policies that "wanted diversity" aims at; a push is 1 from none (A-367)
+WANTED = 0.5  # mean distance between policies that "wanted diversity" aims at; independent teams have 0.95 (A-367)
 
 SIX = ("independent", "OT actions", "OT barycenter", "KL", "sharing with numbers", "OT potential")
 SWEPT = ("OT actions", "OT barycenter", "OT within episodes", "KL", "total variation", "averaging", "OT potential")
@@ -60,9 +61,9 @@ CONTROLLERS = (
 
 UPDATES = 200  # 3.8 million agent-steps with three agents
 OTHER_UPDATES = {  # less for easier tasks, tuning and crowds, more for four agents (A-362)
-    "2 agents": 120, "4 agents": 400, "rendezvous": 75, "formation": 125, "beta": 125, "many agents": 100,
+    "2 agents": 120, "4 agents": 400, "rendezvous": 30, "formation": 125, "beta": 125, "many agents": 100,
 }  # fmt: skip
-QUICK_SHARE = 0.15  # of the published updates
+QUICK_SHARE, QUICK_LEAST = 0.15, 10  # of the published updates
 SMALL: dict[Profile, dict[str, Any]] = {  # how the smaller profiles differ from the published one
     "smoke": {"test_episodes": 8, "validation_episodes": 8, "looks": 2, "updates": 3},
     "quick": {"test_episodes": 100, "validation_episodes": 50, "looks": 5},
@@ -89,7 +90,7 @@ def team(profile: Profile, chosen: TeamSettings, *, updates: int = UPDATES, **va
     """A study of one learner at a profile's size."""
     if profile == "smoke":
         chosen = chosen.but(envs=8)
-    shorter = round(updates * QUICK_SHARE) if profile == "quick" else updates
+    shorter = max(QUICK_LEAST, round(updates * QUICK_SHARE)) if profile == "quick" else updates
     return TeamStudy(learner=chosen, **({"updates": shorter} | values | SMALL[profile]))
 
 
