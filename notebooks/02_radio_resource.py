@@ -305,7 +305,8 @@ publish(learning.learners(scores), "radio_resource", "learners", parameters)
 
 # %% [markdown]
 # A learner to the left of *cloning* has learned less than to imitate; the online rows saw more transitions, and chose
-# them themselves.
+# them themselves. *Sampled* rows draw from the policy: who is silent one time in five never is when only the likeliest
+# action counts. Every learner here acts by its likeliest action, so the behaviour, which draws, is ahead of its pupils.
 
 # %%
 notebook.verdicts("radio_resource", parameters, "R9-", "R14-", "R15-")

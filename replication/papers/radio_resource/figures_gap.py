@@ -116,6 +116,7 @@ def coupling(table: pandas.DataFrame) -> Drawing:
                 for name in ("CTDE", "independent")}  # fmt: skip
     beside = {name: one for name, found in relative.items() if (one := line(found))}
     ticks = sorted({float(x) for at, _ in lines.values() for x in at})
+    right.axhline(1.0, color=LOOKS["centralised"].colour, lw=1.0, zorder=1.5)  # before names are placed
     for panel, drawn, ylabel in ((ax, lines, SCORE), (right, beside, "score / score of centralised")):
         draw_lines(panel, drawn, xlabel=SIDE, ylabel=ylabel, looks=LOOKS, scales=("log", "linear"), names="none",
                    ticks=ticks)  # fmt: skip
@@ -123,7 +124,6 @@ def coupling(table: pandas.DataFrame) -> Drawing:
             if name in PARADIGMS:
                 draw_points(panel, (points if panel is ax else relative)[name], LOOKS[name])
         name_right(panel, drawn, {})
-    right.axhline(1.0, color=LOOKS["centralised"].colour, lw=1.0, zorder=1.5)
     right.set_visible(bool(beside))
     data = gathered(frame_of(lines, panel="score") + frame_of(beside, panel="relative to centralised"))
     caption = (
