@@ -22,7 +22,7 @@ UPDATES = 1000  # over which the learning rate falls
 
 
 def loop_of(name: str, num_seeds: int) -> TeamLoop:
-    """Training of one arm with its default settings, three agents and 64 lanes per seed."""
+    """Training of one arm with its default settings, three agents."""
     import torch
 
     torch.set_num_threads(1)
@@ -59,6 +59,7 @@ def update_alone(name: str) -> Run:
 
 
 MPE2 = "mpe2, random actions"
+USUAL, SHARED = arm("A0"), arm("A7")
 BENCHMARK = Benchmark(
     name="Training teams, cooperative navigation, 3 agents",
     question="How many environment steps (of all agents) are collected and learnt from per second?",
@@ -75,8 +76,9 @@ BENCHMARK = Benchmark(
         *(Target(f"update alone, {name}", ("update alone, independent",), 0.5) for name in ALIGNED),
     ),
     notes=(
-        "Default settings: 64 lanes x 25 steps per seed and update, 4 passes in 4 minibatches (sharing: 8), networks "
-        "of 64-64 for every agent (sharing: for all). Nobody is evaluated. Steps count over seeds.",
+        f"Default settings: {USUAL.envs} lanes x {USUAL.segment} steps per seed and update, {USUAL.epochs} passes in "
+        f"{USUAL.minibatches} minibatches (sharing: {SHARED.minibatches}), networks of 64-64 for every agent (sharing: "
+        "for all). Nobody is evaluated. Steps count over seeds.",
         "One minus the last ratios is the share of an update that alignment takes, all that comes with it included: "
         "the barycenter's rewards have a value of their own. Half of the update is the most it may take.",
         "mpe2's simple_spread_v3 is the same task; its random actions are drawn beforehand. One core for both sides.",

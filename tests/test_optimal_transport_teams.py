@@ -60,7 +60,7 @@ def test_profiles_grow_and_work_counts_agent_steps():
     assert sizes == sorted(sizes)
     study = arms_teams.many_agents_arms("full")["12 agents, OT barycenter"]
     assert team_work(study) == pytest.approx(study.updates * 256 * 25 * 12 / 1e6)
-    assert team_work(study.but(learner__epochs=8)) == pytest.approx(2 * team_work(study))
+    assert team_work(study.but(learner__epochs=4)) == pytest.approx(2 * team_work(study))
 
 
 def test_the_same_team_is_the_same_run_in_every_experiment():

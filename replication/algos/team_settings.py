@@ -42,8 +42,8 @@ class TeamSettings(Settings):
     gamma: float = setting(0.95, "discount per step", origin="ours (A-316)", ge=0, le=1)
     gae_lambda: float = setting(0.9, "decay of generalised advantage estimation", origin="ours (A-316)", ge=0, le=1)
 
-    epochs: int = setting(4, "passes over the segment", origin="ours (A-316)", ge=1)
-    minibatches: int = setting(8, "parts of a pass", origin="ours (A-316)", ge=1)
+    epochs: int = setting(2, "passes over the segment", origin="ours (A-316)", ge=1)
+    minibatches: int = setting(16, "parts of a pass", origin="ours (A-316)", ge=1)
     learning_rate: float = setting(3e-3, "first learning rate", origin="ours (A-316)", gt=0)
     learning_rate_end: float = setting(1e-4, "last learning rate, reached linearly", origin="ours (A-316)", gt=0)
     gradient_clip: float = setting(1.0, "largest gradient norm per network", origin="ours (A-316)", gt=0)
@@ -87,7 +87,7 @@ class TeamSettings(Settings):
 
 
 # one net for all meets every agent's samples in a minibatch, and wants smaller ones
-SHARING: dict[str, Any] = {"minibatches": 16}
+SHARING: dict[str, Any] = {"minibatches": 32}
 ARMS: dict[str, dict[str, Any]] = {
     "A0": {},
     "A1": {"alignment": {"kind": "ot_action"}},

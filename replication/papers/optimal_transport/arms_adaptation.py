@@ -37,7 +37,7 @@ ASKED: dict[str, tuple[str, ...]] = {  # beside the usual responses: what time a
 SMALL: dict[Profile, dict[str, Any]] = {  # how the smaller profiles differ from the published one
     "smoke": {"updates": 2, "plateau": 6, "recent": 2, "reference": 3, "adaptation": 2, "look_every": 1,
               "test_episodes": 8, "validation_episodes": 8},
-    "quick": {"updates": 20, "plateau": 8, "reference": 4, "adaptation": 8, "test_episodes": 100,
+    "quick": {"updates": 20, "plateau": 8, "reference": 4, "adaptation": 9, "test_episodes": 100,
               "validation_episodes": 50},
     "full": {},
 }  # fmt: skip

@@ -59,9 +59,9 @@ CONTROLLERS = (
     "random", "no_operation", "all_to_one", "greedy", "fixed_role", "hungarian_static", "hungarian_dynamic",
 )  # fmt: skip
 
-UPDATES = 200  # 3.8 million agent-steps with three agents
+UPDATES = 300  # 5.8 million agent-steps with three agents
 OTHER_UPDATES = {  # less for easier tasks, tuning and crowds, more for four agents
-    "2 agents": 120, "4 agents": 400, "rendezvous": 30, "formation": 125, "beta": 125, "many agents": 100,
+    "2 agents": 180, "4 agents": 500, "rendezvous": 45, "formation": 190, "beta": 200, "many agents": 150,
 }  # fmt: skip
 QUICK_SHARE, QUICK_LEAST = 0.15, 10  # of the published updates
 SMALL: dict[Profile, dict[str, Any]] = {  # how the smaller profiles differ from the published one

@@ -25,9 +25,9 @@ class GrownStudy(NavigationStudy):
     """A team trained until its score no longer rises much, and kept."""
 
     learner: TeamSettings = setting(TeamSettings(), "learner of the team", origin=f"{SHIFTS}; ours (A-316)")
-    updates: int = setting(174, "updates while the learning rate falls", unit="update", origin="ours (A-384)", ge=1)
+    updates: int = setting(264, "updates while the learning rate falls", unit="update", origin="ours (A-384)", ge=1)
     plateau: int = setting(
-        26, "further updates at the last learning rate: what is usual before the change", unit="update",
+        36, "further updates at the last learning rate: what is usual before the change", unit="update",
         origin="ours (A-384)", ge=1,
     )  # fmt: skip
 
@@ -53,8 +53,8 @@ class AdaptationStudy(GrownStudy):
     distance: DistanceName = setting(
         "sliced", "what the distance between recent and earlier behaviour is; the last is of returns", origin=SHIFTS
     )
-    adaptation: int = setting(50, "updates after the change", unit="update", origin="ours (A-384)", ge=1)
-    look_every: int = setting(2, "updates between two looks", unit="update", origin="ours (A-384)", ge=1)
+    adaptation: int = setting(75, "updates after the change", unit="update", origin="ours (A-384)", ge=1)
+    look_every: int = setting(3, "updates between two looks", unit="update", origin="ours (A-384)", ge=1)
     validation_episodes: int = setting(
         100, "episodes of every seed at each look", unit="episode", origin="ours (A-360)", ge=1
     )

@@ -28,7 +28,7 @@ class TeamStudy(NavigationStudy):
     """A team that learns, with looks at validation episodes on the way."""
 
     learner: TeamSettings = setting(TeamSettings(), "learner of the team", origin=f"{FIRST}; ours (A-316)")
-    updates: int = setting(1000, "segments it learns from", unit="update", origin="ours (A-362)", ge=1)
+    updates: int = setting(300, "segments it learns from", unit="update", origin="ours (A-362)", ge=1)
     looks: int = setting(20, "looks at the validation episodes", unit="look", origin="ours (A-360)", ge=1)
     validation_episodes: int = setting(
         100, "episodes of every seed for the curves and the best look", unit="episode", origin="ours (A-360)", ge=1
