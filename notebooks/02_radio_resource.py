@@ -326,6 +326,8 @@ publish(learning.training(scores, curves), "radio_resource", "training", paramet
 # %% [markdown]
 # Values above their dotted line are too high, below it too low. Curves that are flat after the first looks had enough
 # updates.
+# The rule on the score asks for its sign only. A collapse would be a score near those of the worst schedulers: read the
+# size of the difference before the verdict.
 
 # %%
 notebook.verdicts("radio_resource", parameters, "R10-")

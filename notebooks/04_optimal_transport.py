@@ -15,7 +15,10 @@
 # first author's successor (arXiv 2506.12497, abstract) has one study of cooperative navigation, compared with
 # independent learners only.
 #
-# **So every claim here is a hypothesis.** Its sign was predicted, and its rule written, before the runs that judge it.
+# **So every claim here is a hypothesis.** Its rule was written before the runs that judge it. Signs come from the
+# proposals, from closed forms or from related work, but not blindly: short pilots on other seeds, which set up the
+# learners and the studies, had already shown how the gate, sharing, responses to a new partner, and most claims of the
+# studies without learning would tend to come out. Where a pilot spoke against a sign, the sign stayed.
 # A contradicted claim is a result, as good as a reproduced one. The controls that can overturn a success are
 # parameter sharing, placebos with the same numbers in the wrong places, and the Hungarian method.
 #
@@ -24,8 +27,9 @@
 # for all? Does transport allocate, detect changes, save energy, and does it scale? And where can it not matter, because
 # a closed form says so?
 #
-# **Time and memory, two cores.** From committed results: two minutes. Profile `quick`: about fifteen minutes.
-# Profile `full`: about a day, resumable at any moment. At most 2 GB.
+# **Time and memory, two cores.** From committed results: about two minutes. Profile `full`: hours, resumable at any
+# moment. Its learning runs are not all there yet: where they are missing, a picture is empty and a claim reads
+# *not run*.
 
 # %% [markdown]
 # ## What came out

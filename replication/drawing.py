@@ -11,6 +11,7 @@ from replication.seeding import stream
 from replication.stats import intervals, scores
 
 Curves = Mapping[str, Mapping[str, Mapping[str, np.ndarray]]]  # experiment -> arm -> name -> array
+Place = tuple[str, str]  # experiment, arm
 COLUMNS = ["experiment", "arm", "seed", "metric", "value", "key"]
 
 
@@ -50,3 +51,28 @@ def used_rows(table: pandas.DataFrame, wanted: Iterable[tuple[str, str]], metric
     pairs = set(wanted)
     inside = [pair in pairs for pair in zip(table["experiment"], table["arm"], strict=True)]
     return table.loc[np.array(inside, dtype=bool) & table["metric"].isin(metrics), COLUMNS]
+
+
+def by_seed(table: pandas.DataFrame, place: Place, metric: str) -> pandas.Series:
+    """Values of one arm, indexed by seed; empty when it has not run."""
+    rows = scores.find(table, *place, metric)
+    return pandas.Series(rows["value"].to_numpy(float), index=rows["seed"].to_numpy(int))
+
+
+def rows_entering(
+    table: pandas.DataFrame, arms: Iterable[Place], references: Iterable[Place], metrics: Sequence[str]
+) -> pandas.DataFrame:
+    """Rows behind a picture: those of the arms, and those of the references for seeds that the arms have."""
+    arms = set(arms)
+    rows = used_rows(table, [*arms, *references], metrics)
+    own = np.array([pair in arms for pair in zip(rows["experiment"], rows["arm"], strict=True)], dtype=bool)
+    return rows[rows["seed"].isin(rows.loc[own, "seed"])]
+
+
+def levels(
+    table: pandas.DataFrame, references: Mapping[str, Place], arms: Iterable[Place], metric: str = "score"
+) -> dict[str, float]:
+    """Name -> mean of a reference over the seeds that the arms have, for the references that have run."""
+    rows = rows_entering(table, arms, references.values(), [metric])
+    means = {name: seeds_of(rows, *place, metric) for name, place in references.items()}
+    return {name: float(values.mean()) for name, values in means.items() if len(values)}

@@ -6,3 +6,15 @@ for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMB
     os.environ[name] = "1"
 os.environ.setdefault("MPLBACKEND", "Agg")
 os.environ.setdefault("JUPYTER_PLATFORM_DIRS", "1")
+
+import pytest  # noqa: E402 - after the variables
+
+
+@pytest.fixture
+def close_figures():
+    """No figure of an earlier test is open, and none is left."""
+    from matplotlib import pyplot
+
+    pyplot.close("all")
+    yield
+    pyplot.close("all")

@@ -11,7 +11,7 @@ from toy_paper import project as toy
 
 from replication import evidence
 from replication.__main__ import main
-from replication.orchestration import discovery, files, project, results
+from replication.orchestration import clusters, discovery, files, project, results
 
 
 @pytest.fixture
@@ -238,6 +238,18 @@ def test_failing_notebook_exits_with_one_and_is_named(toy_project, capsys, monke
         """notebook 01_toy failed in cell 3 "raise KeyError('gone')" under 'Toy' (In [3]): KeyError: 'gone'""" in said
     )
     assert not path.with_suffix(".ipynb").exists()
+
+
+def test_a_failing_notebook_leaves_those_beside_it(toy_project, capsys, monkeypatch):
+    monkeypatch.setattr(clusters, "cores", lambda: 2)
+    for name, end in {"00_scorecard": "\n# %%\nraise KeyError('gone')\n", "01_toy": ""}.items():
+        (toy_project / "notebooks" / f"{name}.py").write_text(SHORT + end)
+    assert main(["figures", "--redraw", "--paper", "toy", "--cluster", "inline"]) == 1
+    said = capsys.readouterr().out
+    assert "notebook 00_scorecard failed in cell 3" in said
+    assert "notebooks/01_toy.ipynb" in said
+    written = [path.name for path in (toy_project / "notebooks").glob("*.ipynb")]
+    assert written == ["01_toy.ipynb"]
 
 
 def test_smoke_leaves_the_project_alone(toy_project, capsys):

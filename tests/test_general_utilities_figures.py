@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas
 import pytest
-from matplotlib import pyplot
+from figure_checks import checked, table_of
 
 import replication
 from replication.drawing import COLUMNS
@@ -22,9 +22,11 @@ from replication.papers.general_utilities import (
     figures_training,
 )
 from replication.papers.general_utilities import figures_tasks as tasks
-from replication.plotting import certificate, theme
+from replication.plotting import theme
 from replication.seeding import stream
 from replication.stats.intervals import Band
+
+pytestmark = pytest.mark.usefixtures("close_figures")
 
 ROOT = Path(replication.__file__).parents[1]
 
@@ -83,29 +85,9 @@ def every(table, curves):
     }
 
 
-@pytest.fixture(autouse=True)
-def close_figures():
-    pyplot.close("all")  # those of earlier tests count, too
-    yield
-    pyplot.close("all")
-
-
-def table_of(rows):
-    return pandas.DataFrame([(*row, "key") for row in rows], columns=COLUMNS)
-
-
-def checked(drawings, filled):
-    for name, drawing in drawings.items():
-        drawing.figure.draw_without_rendering()
-        assert drawing.caption.strip(), name
-        assert list(drawing.used.columns) == COLUMNS, name
-        assert certificate.to_csv(drawing.data), name
-        assert not filled or (len(drawing.used) and len(drawing.data)), name
-
-
 def test_every_arm_of_the_full_profile_is_in_some_picture():
     drawings = every(*made_up("full", 2))
-    checked(drawings, filled=True)
+    checked(drawings)
     used = pandas.concat([drawing.used for drawing in drawings.values()])
     drawn = set(zip(used["experiment"], used["arm"], strict=True))
     wanted = {(experiment, arm) for experiment, (arms_of, _) in ARMS.items() for arm in arms_of("full")}
@@ -114,11 +96,11 @@ def test_every_arm_of_the_full_profile_is_in_some_picture():
 
 
 def test_every_figure_is_drawn_from_the_few_arms_of_the_smoke_profile_with_one_seed():
-    checked(every(*made_up("smoke", 1)), filled=True)
+    checked(every(*made_up("smoke", 1)))
 
 
 def test_every_figure_is_drawn_before_anything_has_run():
-    checked(every(table_of([]), {}), filled=False)
+    checked(every(table_of([]), {}), filled=())
 
 
 def test_a_sweep_is_the_mean_of_each_arm_with_an_interval_around_it():

@@ -5,7 +5,7 @@ from itertools import combinations, permutations
 import numpy as np
 import pandas
 import pytest
-from matplotlib import pyplot
+from figure_checks import checked, table_of
 from test_plotting import SIGHT, lab
 
 import replication
@@ -16,9 +16,10 @@ from replication.papers.optimal_transport import figures_allocation as allocatio
 from replication.papers.optimal_transport import figures_plans as pictures
 from replication.papers.optimal_transport import figures_voter as voter
 from replication.papers.optimal_transport.arms_teams import LEARNERS, scripted_arms
-from replication.plotting import certificate
 from replication.seeding import keys, stream
 from replication.settings import BadInput
+
+pytestmark = pytest.mark.usefixtures("close_figures")
 
 ARMS = {
     "scripted": (scripted_arms, ("score", "return")),
@@ -72,29 +73,9 @@ def every(table, curves):
     }
 
 
-@pytest.fixture(autouse=True)
-def close_figures():
-    pyplot.close("all")  # those of earlier tests count, too
-    yield
-    pyplot.close("all")
-
-
-def table_of(rows):
-    return pandas.DataFrame([(*row, "key") for row in rows], columns=COLUMNS)
-
-
-def checked(drawings, filled):
-    for name, drawing in drawings.items():
-        drawing.figure.draw_without_rendering()
-        assert drawing.caption.strip(), name
-        assert list(drawing.used.columns) == COLUMNS, name
-        assert certificate.to_csv(drawing.data), name
-        assert not filled or (len(drawing.used) and len(drawing.data)), name
-
-
 def test_every_arm_of_the_full_profile_is_in_its_picture():
     drawings = every(*made_up("full", 2))
-    checked(drawings, filled=True)
+    checked(drawings)
     used = pandas.concat([drawing.used for drawing in drawings.values()])
     wanted = {(experiment, arm) for experiment, (arms_of, _) in ARMS.items() for arm in arms_of("full")}
     assert wanted - set(zip(used["experiment"], used["arm"], strict=True)) == set()
@@ -104,12 +85,12 @@ def test_every_arm_of_the_full_profile_is_in_its_picture():
 
 
 def test_every_figure_is_drawn_from_the_few_arms_of_the_smoke_profile_with_one_seed():
-    checked(every(*made_up("smoke", 1)), filled=True)
+    checked(every(*made_up("smoke", 1)))
 
 
 def test_every_figure_is_drawn_before_anything_has_run():
-    checked(every(table_of([]), {}), filled=False)
-    checked({"trajectories": figures.trajectories({})}, filled=False)
+    checked(every(table_of([]), {}), filled=())
+    checked({"trajectories": figures.trajectories({})}, filled=())
 
 
 # ---- looks -------------------------------------------------------------------------------------------------------
@@ -159,7 +140,7 @@ def test_paths_grow_bold_and_discs_have_the_agents_size():
     recorded = {name: figures.record(world, replication.controller(world, name.replace(" ", "_")), keys("p", count=1))
                 for name in ("greedy", "fixed role")}  # fmt: skip
     drawing = figures.trajectories(recorded)
-    checked({"trajectories": drawing}, filled=False)
+    checked({"trajectories": drawing}, filled=())
     left, right = drawing.figure.axes
     assert [ax.get_title(loc="left") for ax in (left, right)] == ["greedy", "fixed role"]
     assert left.get_xlim() == right.get_xlim() == left.get_ylim()
@@ -201,7 +182,7 @@ def test_plans_move_the_masses_and_equal_masses_are_the_cheapest_assignment():
     place = pictures.layout(1, count=5)
     assert place.supply.sum() == place.demand.sum()
     drawing = pictures.plans(place)
-    checked({"plans": drawing}, filled=False)
+    checked({"plans": drawing}, filled=())
     cost = np.linalg.norm(place.agents[:, None] - place.targets, axis=2)
     cheapest = min(permutations(range(5)), key=lambda columns: cost[range(5), columns].sum())
     assert moved(drawing, "Equal masses", place) == pytest.approx(np.eye(5)[list(cheapest)])

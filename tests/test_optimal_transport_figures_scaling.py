@@ -5,14 +5,15 @@ from itertools import combinations
 import numpy as np
 import pandas
 import pytest
-from matplotlib import pyplot
+from figure_checks import checked, table_of
 from matplotlib.colors import to_rgb
 
 from replication.drawing import COLUMNS
 from replication.papers.optimal_transport import arms_plans as arms
 from replication.papers.optimal_transport import figures_detection, figures_scaling
-from replication.plotting import certificate
 from replication.seeding import stream
+
+pytestmark = pytest.mark.usefixtures("close_figures")
 
 ARMS = {
     "distance_scaling": arms.distance_scaling_arms,
@@ -57,33 +58,13 @@ def every(table, curves):
     }
 
 
-@pytest.fixture(autouse=True)
-def close_figures():
-    pyplot.close("all")
-    yield
-    pyplot.close("all")
-
-
-def table_of(rows):
-    return pandas.DataFrame([(*row, "key") for row in rows], columns=COLUMNS)
-
-
-def checked(drawings, filled=()):
-    for name, drawing in drawings.items():
-        drawing.figure.draw_without_rendering()
-        assert drawing.caption.strip(), name
-        assert list(drawing.used.columns) == COLUMNS, name
-        assert certificate.to_csv(drawing.data), name
-        assert name not in filled or (len(drawing.used) and len(drawing.data)), name
-
-
 def names_of(ax):
     return [text.get_text() for text in ax.texts if text.get_gid() == "direct-label"]
 
 
 def test_every_arm_of_the_full_profile_is_in_some_picture():
     drawings = every(*made_up("full", 2))
-    checked(drawings, filled=drawings)
+    checked(drawings)
     used = pandas.concat([drawing.used for drawing in drawings.values()])
     wanted = {(experiment, arm) for experiment, arms_of in ARMS.items() for arm in arms_of("full")}
     assert wanted - set(zip(used["experiment"], used["arm"], strict=True)) == set()
@@ -109,7 +90,7 @@ def test_every_figure_is_drawn_from_the_few_arms_of_smaller_profiles_with_one_se
 
 
 def test_every_figure_is_drawn_before_anything_has_run_and_before_curves_are_there():
-    checked(every(table_of([]), {}))
+    checked(every(table_of([]), {}), filled=())
     checked(every(made_up("smoke", 2)[0], {}), filled=("detection", "false_alarms"))
 
 

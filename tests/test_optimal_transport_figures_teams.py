@@ -5,18 +5,19 @@ from itertools import combinations
 import numpy as np
 import pandas
 import pytest
-from matplotlib import pyplot
+from figure_checks import checked, table_of
 from matplotlib.colors import to_rgb
 
-from replication.drawing import COLUMNS
+from replication.drawing import by_seed
 from replication.papers.optimal_transport import arms_adaptation, arms_teams
 from replication.papers.optimal_transport import figures_adaptation as adaptation
 from replication.papers.optimal_transport import figures_alignment as alignment
 from replication.papers.optimal_transport import figures_paired as paired
 from replication.papers.optimal_transport import figures_teams as teams
 from replication.papers.optimal_transport import figures_variants as variants
-from replication.plotting import certificate
 from replication.seeding import stream
+
+pytestmark = pytest.mark.usefixtures("close_figures")
 
 PLAYED = ("score", "visits_within", "visits_pooled")
 LEARNED = (*PLAYED, "area", "steps_to_080", "diversity", "seconds")
@@ -39,13 +40,6 @@ NOT_LEARNED = {"random", "no operation", "hungarian static"}  # controllers that
 LOOKED_AT, STEPS = np.array([0, 10, 20]), 1600 * np.arange(1, 21)
 
 
-@pytest.fixture(autouse=True)
-def close_figures():
-    pyplot.close("all")  # those of earlier tests count, too
-    yield
-    pyplot.close("all")
-
-
 def made_up(profile, seeds):
     """A score table and curves with every arm of the profile and positive numbers without meaning."""
     draw = stream("made-up team scores", seeds)
@@ -61,10 +55,6 @@ def made_up(profile, seeds):
 
 def one_curve(values):
     return {"evaluated_score": np.asarray(values), "_evaluated_at": LOOKED_AT, "_steps": STEPS}
-
-
-def table_of(rows):
-    return pandas.DataFrame([(*row, f"{row[0]} {row[1]}") for row in rows], columns=COLUMNS)
 
 
 def scores_of(values, metric="score", first=0):
@@ -88,12 +78,7 @@ def every(table, curves):
         "recovery": adaptation.recovery(table, curves),
         "responses": adaptation.responses(table),
     }
-    for name, drawing in drawings.items():
-        drawing.figure.draw_without_rendering()
-        assert drawing.caption.strip(), name
-        assert list(drawing.used.columns) == COLUMNS, name
-        assert certificate.to_csv(drawing.data), name
-    return drawings
+    return checked(drawings, filled=())
 
 
 def lines_at(ax, value, axis="y"):
@@ -264,7 +249,7 @@ def worth(factors, seed):
 def test_contrasts_give_back_known_effects_and_interactions_of_every_seed():
     table = factorial_table(worth)
     arms = {frozenset(set(arm.split(" + ")) - {"none"}): ("factorial", arm) for arm in table["arm"].unique()}
-    cells = {chosen: paired.by_seed(table, place, "score").to_numpy() for chosen, place in arms.items()}
+    cells = {chosen: by_seed(table, place, "score").to_numpy() for chosen, place in arms.items()}
     found = {chosen: values.round(12).tolist() for chosen, values in variants.contrasts(cells).items()}
     assert len(found) == 4 + 6
     assert found[("sharing",)] == [0.5, 0.65, 0.8]

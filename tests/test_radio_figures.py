@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas
 import pytest
-from matplotlib import pyplot
+from figure_checks import checked, table_of
 from matplotlib.colors import to_rgb
 from matplotlib.text import Text
 
@@ -18,8 +18,10 @@ from replication.drawing import COLUMNS
 from replication.drawing_lines import names_beside
 from replication.papers.radio_resource import arms, figures
 from replication.papers.radio_resource import figures_learning as learning
-from replication.plotting import certificate, theme
+from replication.plotting import theme
 from replication.seeding import keys, stream
+
+pytestmark = pytest.mark.usefixtures("close_figures")
 
 ROOT = Path(replication.__file__).parents[1]
 NOTEBOOK = ROOT / "notebooks" / "02_radio_resource.py"
@@ -72,29 +74,9 @@ def every(table, curves):
     }
 
 
-@pytest.fixture(autouse=True)
-def close_figures():
-    pyplot.close("all")  # those of earlier tests count, too
-    yield
-    pyplot.close("all")
-
-
-def table_of(rows):
-    return pandas.DataFrame([(*row, "key") for row in rows], columns=COLUMNS)
-
-
-def checked(drawings, filled):
-    for name, drawing in drawings.items():
-        drawing.figure.draw_without_rendering()
-        assert drawing.caption.strip(), name
-        assert list(drawing.used.columns) == COLUMNS, name
-        assert certificate.to_csv(drawing.data), name
-        assert not filled or (len(drawing.used) and len(drawing.data)), name
-
-
 def test_every_arm_of_the_full_profile_is_in_some_picture_and_has_a_look():
     drawings = every(*made_up("full", 2))
-    checked(drawings, filled=True)
+    checked(drawings)
     used = pandas.concat([drawing.used for drawing in drawings.values()])
     wanted = {(experiment, arm) for experiment, arms_of in ARMS.items() for arm in arms_of("full")}
     assert wanted - set(zip(used["experiment"], used["arm"], strict=True)) == set()
@@ -112,11 +94,11 @@ def test_methods_of_one_picture_are_told_apart():
 
 def test_every_figure_is_drawn_from_the_few_arms_of_the_smoke_profile_with_one_seed():
     drawings = every(*made_up("smoke", 1))
-    checked(drawings, filled=True)
+    checked(drawings)
 
 
 def test_every_figure_is_drawn_before_anything_has_run():
-    checked(every(table_of([]), {}), filled=False)
+    checked(every(table_of([]), {}), filled=())
 
 
 def test_the_layout_shows_the_world_as_it_is():

@@ -5,17 +5,18 @@ import re
 import numpy as np
 import pandas
 import pytest
-from matplotlib import pyplot
+from figure_checks import checked, table_of
 
-from replication.drawing import COLUMNS
+from replication.drawing import levels, rows_entering
 from replication.papers.radio_resource import arms
 from replication.papers.radio_resource import figures_costs as costs
 from replication.papers.radio_resource import figures_elsewhere as elsewhere
 from replication.papers.radio_resource import figures_gap as gap
 from replication.papers.radio_resource import figures_paired as paired
 from replication.papers.radio_resource import figures_sweeps as sweeps
-from replication.plotting import certificate
 from replication.seeding import stream
+
+pytestmark = pytest.mark.usefixtures("close_figures")
 
 JUDGED = ("score", "sum_rate", "tail_rate")
 LEARNED = (*JUDGED, "validation_score", "overestimation")
@@ -50,13 +51,6 @@ FIGURES = (
 REFERENCES = {"schedulers", "behaviour"}
 
 
-@pytest.fixture(autouse=True)
-def close_figures():
-    pyplot.close("all")  # those of earlier tests count, too
-    yield
-    pyplot.close("all")
-
-
 def made_up(profile, seeds):
     """A score table with every arm of the profile and positive numbers without meaning."""
     draw = stream("made-up radio scores", seeds)
@@ -69,29 +63,18 @@ def made_up(profile, seeds):
     return table_of(rows)
 
 
-def table_of(rows):
-    return pandas.DataFrame([(*row, f"{row[0]} {row[1]}") for row in rows], columns=COLUMNS)
-
-
 def scores_of(values, metric="score"):
     """Rows from (experiment, arm) -> values of the seeds 0, 1 ..."""
     return [(*place, seed, metric, float(v)) for place, given in values.items() for seed, v in enumerate(given)]
 
 
-def checked(table):
+def every(table):
     """All drawings of a table, as they can be saved."""
-    drawings = {}
-    for draw in FIGURES:
-        drawing = drawings[draw.__name__] = draw(table)
-        drawing.figure.draw_without_rendering()
-        assert drawing.caption.strip()
-        assert list(drawing.used.columns) == COLUMNS
-        assert certificate.to_csv(drawing.data)
-    return drawings
+    return checked({draw.__name__: draw(table) for draw in FIGURES}, filled=())
 
 
 def test_every_learner_of_the_full_profile_is_in_some_picture():
-    drawings = checked(made_up("full", 2))
+    drawings = every(made_up("full", 2))
     assert all(len(drawing.used) and len(drawing.data) for drawing in drawings.values())
     used = pandas.concat([drawing.used for drawing in drawings.values()])
     drawn = set(zip(used["experiment"], used["arm"], strict=True))
@@ -103,13 +86,13 @@ def test_every_learner_of_the_full_profile_is_in_some_picture():
 
 @pytest.mark.parametrize(("profile", "seeds"), [("smoke", 1), ("quick", 2)])
 def test_every_figure_is_drawn_from_the_few_arms_of_smaller_profiles(profile, seeds):
-    drawings = checked(made_up(profile, seeds))
+    drawings = every(made_up(profile, seeds))
     empty = {name for name, drawing in drawings.items() if not len(drawing.data)}
     assert empty == {"transfer", "layouts"}  # both rest on schedulers of the full profile alone
 
 
 def test_every_figure_is_drawn_before_anything_has_run():
-    assert not any(len(drawing.data) for drawing in checked(table_of([])).values())
+    assert not any(len(drawing.data) for drawing in every(table_of([])).values())
 
 
 def test_ratios_are_of_the_same_seed():
@@ -118,13 +101,13 @@ def test_ratios_are_of_the_same_seed():
     table = table_of(rows)
     assert paired.ratios(table, ("x", "a")).tolist() == [2.0, 2.0]
     assert paired.ratios(table, ("x", "missing")).size == paired.ratios(table, ("x", "a"), ("x", "none")).size == 0
-    used = paired.rows_entering(table, [("x", "a")], [paired.ITLINQ], ["score"])
+    used = rows_entering(table, [("x", "a")], [paired.ITLINQ], ["score"])
     assert sorted(used[used["arm"] == "ITLinQ"]["seed"]) == [1, 3]
 
 
 def test_levels_are_means_over_the_seeds_of_the_learners():
     table = table_of(scores_of({("sizes", "20000"): [1, 2], paired.TDM: [3, 5, 100], paired.ITLINQ: [1, 1, 100]}))
-    assert paired.levels(table, {"TDM": paired.TDM, "none": ("x", "y")}, [("sizes", "20000")]) == {"TDM": 4.0}
+    assert levels(table, {"TDM": paired.TDM, "none": ("x", "y")}, [("sizes", "20000")]) == {"TDM": 4.0}
     drawn = sweeps.size_curve(table).figure.axes[0].get_lines()
     assert 4.0 in [np.unique(line.get_ydata()).item() for line in drawn if len(set(line.get_ydata())) == 1]
 

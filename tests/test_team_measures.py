@@ -17,7 +17,7 @@ from replication.envs.navigators import play
 
 
 def trained(world, **changes):
-    settings = TeamSettings(envs=2, segment=5, hidden=(8, 8), last_layer_gain=1.0, **changes)
+    settings = TeamSettings(envs=2, segment=5, minibatches=2, hidden=(8, 8), last_layer_gain=1.0, **changes)
     return train_team(settings, world, (0, 1), NoRun(), updates=1).last
 
 

@@ -1,9 +1,12 @@
 """The verbs that only need runs: run, plan and status, and the two halves of figures (train, draw)."""
 
 import json
+import multiprocessing
+import signal
 import time
 from argparse import Namespace
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -13,6 +16,8 @@ from replication.orchestration.plan import Experiment
 from replication.orchestration.progress import duration
 from replication.orchestration.scheduler import RunsFailed
 from replication.settings import BadInput, Profile, choose
+
+Job = tuple[Path, Path, dict[str, Any], Path]  # arguments of `notebooks.execute`
 
 
 def say(text: str) -> None:
@@ -80,22 +85,38 @@ def train(options: Namespace, profile: Profile, papers: Iterable[str]) -> int:
 
 
 def draw(options: Namespace, profile: Profile, chosen: dict[str, Path], target: Callable[[Path], Path]) -> int:
-    """Execute notebooks one after the other, training nothing; 1 when one failed (the others still run)."""
+    """Execute notebooks side by side, one per core, training nothing; 1 when one failed (the others still run)."""
+    given = {"profile": profile, "cluster": "none", **places(options), **options.more}
+    kept = project.runs_folder(options.runs) / "notebooks"
+    jobs = [(source, target(source), given, kept / f"{source.stem}.failed.ipynb") for source in chosen.values()]
+    code = 0
+    for failed, said in _side_by_side(jobs):
+        say(said)
+        code |= failed
+    return code
+
+
+def _side_by_side(jobs: list[Job]) -> Iterator[tuple[bool, str]]:
+    workers = min(clusters.cores(), len(jobs))
+    if workers == 1:
+        yield from map(_drawn, jobs)
+        return
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, spawn, signal.signal, (signal.SIGINT, signal.SIG_DFL)) as pool:  # end on Ctrl-C
+        for one in as_completed([pool.submit(_drawn, job) for job in jobs]):
+            yield one.result()
+
+
+def _drawn(job: Job) -> tuple[bool, str]:
+    """Whether the notebook failed, and the line that says so or how long it took."""
     from replication.orchestration import notebooks  # a second to import: other verbs do without
 
-    code = 0
-    given = {"profile": profile, "cluster": "none", **places(options), **options.more}
-    for source in chosen.values():
-        failed = project.runs_folder(options.runs) / "notebooks" / f"{source.stem}.failed.ipynb"
-        begun = time.monotonic()
-        try:
-            written = notebooks.execute(source, target(source), given, failed)
-        except notebooks.NotebookFailed as error:
-            say(str(error))
-            code = 1
-            continue
-        say(f"  {project.shown(written)} {duration(time.monotonic() - begun)}")
-    return code
+    begun = time.monotonic()
+    try:
+        written = notebooks.execute(*job)
+    except notebooks.NotebookFailed as error:
+        return True, str(error)
+    return False, f"  {project.shown(written)} {duration(time.monotonic() - begun)}"
 
 
 def choose_notebooks(paper: str | None) -> dict[str, Path]:

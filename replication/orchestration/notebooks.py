@@ -1,7 +1,7 @@
 """From a `.py:percent` source to an executed notebook: one-way conversion, checked parameters, papermill.
 
-All notebooks run through papermill's API in one process, each in a kernel of its own that is this very
-Python, whatever kernels and start-up files the user has.
+Notebooks run through papermill's API, each in a kernel of its own that is this very Python, whatever kernels
+and start-up files the user has.
 """
 
 import ast

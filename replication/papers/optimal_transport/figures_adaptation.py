@@ -7,12 +7,11 @@ import pandas
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 
-from replication.drawing import Curves, Drawing, rng, seeds_of, used_rows
+from replication.drawing import Curves, Drawing, Place, rng, seeds_of, used_rows
 from replication.drawing_lines import Lines, arms_like, draw_lines, frame_of, gathered
 from replication.papers.optimal_transport.arms_adaptation import ALIGNED, OTHERS, RESPONSES
 from replication.papers.optimal_transport.figures import SCORE
 from replication.papers.optimal_transport.figures_paired import (
-    Place,
     differences,
     draw_interval,
     estimates,

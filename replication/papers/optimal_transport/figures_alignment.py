@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.patheffects import withStroke
 from scipy.stats import kendalltau
 
-from replication.drawing import Curves, Drawing, rng, seeds_of, used_rows
+from replication.drawing import Curves, Drawing, Place, by_seed, levels, rng, rows_entering, seeds_of, used_rows
 from replication.drawing_lines import (
     Lines,
     arms_like,
@@ -24,12 +24,8 @@ from replication.papers.optimal_transport.figures import SCORE
 from replication.papers.optimal_transport.figures_paired import (
     AREA,
     LOOKS,
-    Place,
-    by_seed,
     leave_out_start,
-    levels,
     panels,
-    rows_entering,
 )
 from replication.papers.optimal_transport.figures_teams import TASKS, arms_in, home
 from replication.plotting import labels, theme

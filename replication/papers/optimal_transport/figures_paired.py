@@ -1,31 +1,24 @@
 """What the pictures of learning teams share: differences paired by seed, panels, and rows under headings."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from replication.drawing import estimate, seeds_of, used_rows
+from replication.drawing import Place, by_seed, estimate
 from replication.drawing_lines import Lines
 from replication.papers.optimal_transport.figures import CONTROLLERS, LEARNERS
 from replication.plotting import theme
 from replication.plotting.theme import Look
-from replication.stats import intervals, scores
+from replication.stats import intervals
 
-Place = tuple[str, str]  # experiment, arm
 Groups = Mapping[str, Sequence[str]]  # heading -> names of its rows
 
 LOOKS = LEARNERS | CONTROLLERS
 MARGIN = 0.03  # smaller differences of scores count as none
 AREA = "mean score while learning"
-
-
-def by_seed(table: pandas.DataFrame, place: Place, metric: str) -> pandas.Series:
-    """Values of one arm, indexed by seed; empty when it has not run."""
-    rows = scores.find(table, *place, metric)
-    return pandas.Series(rows["value"].to_numpy(float), index=rows["seed"].to_numpy(int))
 
 
 def differences(table: pandas.DataFrame, place: Place, reference: Place, metric: str) -> np.ndarray:
@@ -44,25 +37,6 @@ def row_numbers(found: Mapping[str, intervals.Estimate], **more: str) -> list[pa
     """Mean and interval of each row, as one frame; none if nothing has run."""
     body = [(name, one.value, one.low, one.high, one.n) for name, one in found.items()]
     return [pandas.DataFrame(body, columns=["line", "middle", "low", "high", "n"]).assign(**more)] if body else []
-
-
-def rows_entering(
-    table: pandas.DataFrame, arms: Iterable[Place], references: Iterable[Place], metrics: Sequence[str]
-) -> pandas.DataFrame:
-    """Rows behind a picture: those of the arms, and those of the references for seeds that the arms have."""
-    arms = set(arms)
-    rows = used_rows(table, [*arms, *references], metrics)
-    own = np.array([pair in arms for pair in zip(rows["experiment"], rows["arm"], strict=True)], dtype=bool)
-    return rows[rows["seed"].isin(rows.loc[own, "seed"])]
-
-
-def levels(
-    table: pandas.DataFrame, references: Mapping[str, Place], arms: Iterable[Place], metric: str = "score"
-) -> dict[str, float]:
-    """Name -> mean of a reference over the seeds that the arms have, for the references that have run."""
-    rows = rows_entering(table, arms, references.values(), [metric])
-    means = {name: seeds_of(rows, *place, metric) for name, place in references.items()}
-    return {name: float(values.mean()) for name, values in means.items() if len(values)}
 
 
 def panels(count: int, columns: int, *, pitch: float) -> tuple[Figure, list[Axes]]:

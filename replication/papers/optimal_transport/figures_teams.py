@@ -7,23 +7,20 @@ import numpy as np
 import pandas
 from matplotlib.axes import Axes
 
-from replication.drawing import Curves, Drawing, rng, seeds_of, used_rows
+from replication.drawing import Curves, Drawing, Place, levels, rng, rows_entering, seeds_of, used_rows
 from replication.drawing_lines import Lines, arms_like, draw_lines, frame_of, gathered, line
 from replication.papers.optimal_transport.arms_teams import team_arms
 from replication.papers.optimal_transport.figures import SCORE
 from replication.papers.optimal_transport.figures_paired import (
     LOOKS,
     MARGIN,
-    Place,
     differences,
     draw_interval,
     estimates,
     ladder,
     leave_out_start,
-    levels,
     panels,
     row_numbers,
-    rows_entering,
     rungs,
     write_beside,
 )

@@ -7,20 +7,16 @@ import numpy as np
 import pandas
 from matplotlib.axes import Axes
 
-from replication.drawing import Drawing, estimate, rng, seeds_of, used_rows
+from replication.drawing import Drawing, Place, by_seed, estimate, levels, rng, rows_entering, seeds_of, used_rows
 from replication.drawing_lines import arms_like, gathered
 from replication.papers.optimal_transport.arms_teams import ABLATION, FACTORS, SIX
 from replication.papers.optimal_transport.figures import SCORE
 from replication.papers.optimal_transport.figures_paired import (
     AREA,
     LOOKS,
-    Place,
-    by_seed,
     estimates,
-    levels,
     panels,
     row_numbers,
-    rows_entering,
 )
 from replication.papers.optimal_transport.figures_teams import TASKS, arms_in, home
 from replication.plotting import curves, theme

@@ -9,11 +9,16 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from scipy.stats import kendalltau
 
-from replication.drawing import Curves, Drawing, rng, rows_of, seeds_of, used_rows
+from replication.drawing import Curves, Drawing, Place, rng, rows_entering, rows_of, seeds_of, used_rows
 from replication.drawing_lines import EMPTY, gathered, names_beside
 from replication.envs.radio_worlds import parse
 from replication.papers.radio_resource.evaluation import QUANTILES
-from replication.papers.radio_resource.figures_paired import ITLINQ, SCORE, TO_ITLINQ, Place, ratios, rows_entering
+from replication.papers.radio_resource.figures_paired import (
+    ITLINQ,
+    SCORE,
+    TO_ITLINQ,
+    ratios,
+)
 from replication.papers.radio_resource.figures_paired import LOOKS as BASE
 from replication.papers.radio_resource.study import RadioStudy
 from replication.plotting import curves, labels, theme

@@ -9,17 +9,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from replication.drawing import Drawing, seeds_of, used_rows
+from replication.drawing import Drawing, Place, rows_entering, seeds_of, used_rows
 from replication.drawing_lines import Lines, arms_like, draw_lines, frame_of, gathered, sweep
 from replication.papers.radio_resource.figures import score_weights
 from replication.papers.radio_resource.figures_paired import (
     LOOKS,
     SCORE,
-    Place,
     draw_points,
     interval_of,
     mark,
-    rows_entering,
     values_at,
 )
 from replication.plotting import labels, theme

@@ -9,7 +9,7 @@ import numpy as np
 import pandas
 from matplotlib.axes import Axes
 
-from replication.drawing import Drawing, estimate
+from replication.drawing import Drawing, Place, estimate, rows_entering
 from replication.drawing_lines import Lines, arms_like, draw_lines, frame_of, gathered, line
 from replication.envs.radio_settings import RadioSettings
 from replication.papers.radio_resource.arms import PARADIGMS
@@ -17,10 +17,8 @@ from replication.papers.radio_resource.figures_paired import (
     ITLINQ,
     LOOKS,
     TO_ITLINQ,
-    Place,
     ratios,
     row_numbers,
-    rows_entering,
 )
 from replication.plotting import curves, theme
 from replication.plotting.theme import DASH, Look

@@ -7,7 +7,7 @@ import numpy as np
 import pandas
 from matplotlib.axes import Axes
 
-from replication.drawing import Drawing, estimate
+from replication.drawing import Drawing, Place, by_seed, estimate, rows_entering
 from replication.drawing_lines import arms_like, draw_lines, frame_of, gathered, line
 from replication.envs.radio_settings import RadioSettings
 from replication.papers.radio_resource.arms import GAP, PARADIGMS
@@ -17,14 +17,11 @@ from replication.papers.radio_resource.figures_paired import (
     ORACLE,
     SCORE,
     TO_ITLINQ,
-    Place,
-    by_seed,
     draw_points,
     interval_of,
     name_right,
     ratios,
     row_numbers,
-    rows_entering,
     values_at,
 )
 from replication.plotting import curves, theme

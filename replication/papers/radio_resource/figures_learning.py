@@ -7,7 +7,7 @@ import pandas
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from replication.drawing import Curves, Drawing, estimate, rng, used_rows
+from replication.drawing import Curves, Drawing, Place, by_seed, estimate, levels, rng, rows_entering, used_rows
 from replication.drawing_lines import Lines, draw_lines, frame_of, gathered
 from replication.papers.radio_resource.arms import online_arms, paradigm_arms
 from replication.papers.radio_resource.figures import LOOKS as KNOWN
@@ -16,11 +16,7 @@ from replication.papers.radio_resource.figures_paired import (
     ITLINQ,
     ORACLE,
     TO_ITLINQ,
-    Place,
-    by_seed,
-    levels,
     ratios,
-    rows_entering,
 )
 from replication.plotting import curves, theme
 from replication.plotting.theme import DOT, Look

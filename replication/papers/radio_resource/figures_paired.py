@@ -1,20 +1,17 @@
 """What the sweep and gap pictures of the radio study share: looks, comparisons paired by seed, seeds as dots."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
 import pandas
 from matplotlib.axes import Axes
 
-from replication.drawing import estimate, seeds_of, used_rows
+from replication.drawing import Place, by_seed, estimate, seeds_of
 from replication.drawing_lines import Lines
 from replication.plotting import labels, theme
 from replication.plotting.theme import DASH, DOT, Look
-from replication.stats import scores
 from replication.stats.intervals import Estimate
-
-Place = tuple[str, str]  # experiment, arm
 
 SCORE = "score [b/s/Hz]"
 TO_ITLINQ = "score / score of ITLinQ"
@@ -38,34 +35,11 @@ LOOKS |= {
 ITLINQ, TDM, ORACLE = (("schedulers", arm) for arm in ("ITLinQ", "TDM over users", "oracle, top 3"))
 
 
-def by_seed(table: pandas.DataFrame, place: Place, metric: str) -> pandas.Series:
-    """Values of one arm, indexed by seed; empty when it has not run."""
-    rows = scores.find(table, *place, metric)
-    return pandas.Series(rows["value"].to_numpy(float), index=rows["seed"].to_numpy(int))
-
-
 def ratios(
     table: pandas.DataFrame, place: Place, reference: Place = ITLINQ, metric: str = "score", of: str = "score"
 ) -> np.ndarray:
     """(S,) `metric` of an arm over `of` of the reference, seed by seed, for the seeds that both have."""
     return (by_seed(table, place, metric) / by_seed(table, reference, of)).dropna().to_numpy(float)
-
-
-def rows_entering(
-    table: pandas.DataFrame, arms: Iterable[Place], references: Iterable[Place], metrics: Sequence[str]
-) -> pandas.DataFrame:
-    """Rows behind a picture: those of the arms, and those of the references for seeds that the arms have."""
-    arms = set(arms)
-    rows = used_rows(table, [*arms, *references], metrics)
-    own = np.array([pair in arms for pair in zip(rows["experiment"], rows["arm"], strict=True)], dtype=bool)
-    return rows[rows["seed"].isin(rows.loc[own, "seed"])]
-
-
-def levels(table: pandas.DataFrame, references: Mapping[str, Place], arms: Iterable[Place]) -> dict[str, float]:
-    """Name -> mean score of a reference over the seeds that the arms have, for the references that have run."""
-    rows = rows_entering(table, arms, references.values(), ["score"])
-    means = {name: seeds_of(rows, *place, "score") for name, place in references.items()}
-    return {name: float(values.mean()) for name, values in means.items() if len(values)}
 
 
 def interval_of(values: np.ndarray) -> Estimate:

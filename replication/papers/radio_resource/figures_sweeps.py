@@ -6,7 +6,7 @@ import numpy as np
 import pandas
 from matplotlib.axes import Axes
 
-from replication.drawing import Drawing, estimate
+from replication.drawing import Drawing, Place, estimate, levels, rows_entering
 from replication.drawing_lines import Lines, arms_like, draw_lines, frame_of, gathered, line
 from replication.papers.radio_resource.arms import PARADIGMS
 from replication.papers.radio_resource.figures_paired import (
@@ -15,14 +15,11 @@ from replication.papers.radio_resource.figures_paired import (
     SCORE,
     TDM,
     TO_ITLINQ,
-    Place,
     draw_points,
     level_lines,
-    levels,
     mark,
     name_right,
     ratios,
-    rows_entering,
     values_at,
 )
 from replication.papers.radio_resource.study import ALPHA, OfflineStudy
