@@ -51,13 +51,15 @@ def ledgers(profile: Profile = "full", **places: Any) -> dict[str, Rows]:
 
 
 def readme_block(found: dict[str, Rows]) -> str:
-    """The README's generated part: one table per paper, Markdown; the rules stand in the notebooks."""
+    """The README's generated part: one table per paper, folded under its counts; the rules stand in the notebooks."""
     from replication.plotting.tables import verdict_table
 
     parts = [
-        f"**{title(paper)}**: {counts(rows)}\n\n{verdict_table(rows, rules=False)}" for paper, rows in found.items()
+        f"<details>\n<summary><b>{title(paper)}</b>: {counts(rows)}</summary>\n\n"
+        f"{verdict_table(rows, rules=False).rstrip()}\n\n</details>"
+        for paper, rows in found.items()
     ]
-    return "\n\n".join(part.rstrip() for part in parts) + "\n"
+    return "\n\n".join(parts) + "\n"
 
 
 def counts(rows: Rows) -> str:
