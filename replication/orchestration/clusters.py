@@ -3,6 +3,7 @@
 An engine is a function (folders, deadline) -> iterator of (folder, outcome) in the order of completion.
 """
 
+import contextlib
 import json
 import logging
 import os
@@ -60,6 +61,24 @@ def local(folders: list[Path], deadline: float | None) -> Iterator[tuple[Path, O
     """In one single-threaded process per core of this machine; they end with this process, however it ends."""
     if not folders:
         return
+    with _this_machine(len(folders)) as client:
+        yield from _through(client, folders, deadline)
+
+
+def side_by_side(work: Callable[[Any], Any], jobs: list[Any]) -> Iterator[Any]:
+    """Results of `work(job)` in the order of completion, in processes as those of `local`; one job needs none."""
+    if min(cores(), len(jobs)) < 2:
+        yield from map(work, jobs)
+        return
+    from distributed import as_completed
+
+    with _this_machine(len(jobs)) as client:
+        for future in as_completed(client.map(work, jobs, pure=False)):
+            yield future.result()
+
+
+@contextlib.contextmanager
+def _this_machine(jobs: int) -> Iterator[Any]:
     import dask
     from distributed import Client, LocalCluster
 
@@ -67,7 +86,7 @@ def local(folders: list[Path], deadline: float | None) -> Iterator[tuple[Path, O
     with (
         dask.config.set(quiet),
         LocalCluster(
-            n_workers=min(cores(), len(folders)),
+            n_workers=min(cores(), jobs),
             threads_per_worker=1,
             processes=True,
             host="127.0.0.1",
@@ -78,7 +97,7 @@ def local(folders: list[Path], deadline: float | None) -> Iterator[tuple[Path, O
         ) as cluster,
         Client(cluster) as client,
     ):
-        yield from _through(client, folders, deadline)
+        yield client
 
 
 def by_file(cluster: str, folders: list[Path], deadline: float | None) -> Iterator[tuple[Path, Outcome]]:

@@ -1,12 +1,10 @@
 """The verbs that only need runs: run, plan and status, and the two halves of figures (train, draw)."""
 
 import json
-import multiprocessing
-import signal
+import tempfile
 import time
 from argparse import Namespace
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -16,8 +14,6 @@ from replication.orchestration.plan import Experiment
 from replication.orchestration.progress import duration
 from replication.orchestration.scheduler import RunsFailed
 from replication.settings import BadInput, Profile, choose
-
-Job = tuple[Path, Path, dict[str, Any], Path]  # arguments of `notebooks.execute`
 
 
 def say(text: str) -> None:
@@ -88,26 +84,18 @@ def draw(options: Namespace, profile: Profile, chosen: dict[str, Path], target: 
     """Execute notebooks side by side, one per core, training nothing; 1 when one failed (the others still run)."""
     given = {"profile": profile, "cluster": "none", **places(options), **options.more}
     kept = project.runs_folder(options.runs) / "notebooks"
-    jobs = [(source, target(source), given, kept / f"{source.stem}.failed.ipynb") for source in chosen.values()]
     code = 0
-    for failed, said in _side_by_side(jobs):
-        say(said)
-        code |= failed
+    with tempfile.TemporaryDirectory(prefix="replication-") as scratch:
+        jobs = [
+            (source, target(source), given, kept / f"{source.stem}.failed.ipynb", scratch) for source in chosen.values()
+        ]
+        for failed, said in clusters.side_by_side(_drawn, jobs):
+            say(said)
+            code |= failed
     return code
 
 
-def _side_by_side(jobs: list[Job]) -> Iterator[tuple[bool, str]]:
-    workers = min(clusters.cores(), len(jobs))
-    if workers == 1:
-        yield from map(_drawn, jobs)
-        return
-    spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, spawn, signal.signal, (signal.SIGINT, signal.SIG_DFL)) as pool:  # end on Ctrl-C
-        for one in as_completed([pool.submit(_drawn, job) for job in jobs]):
-            yield one.result()
-
-
-def _drawn(job: Job) -> tuple[bool, str]:
+def _drawn(job: tuple[Any, ...]) -> tuple[bool, str]:
     """Whether the notebook failed, and the line that says so or how long it took."""
     from replication.orchestration import notebooks  # a second to import: other verbs do without
 

@@ -67,7 +67,7 @@ def check_parameters(given: dict[str, Any], known: dict[str, Any]) -> None:
             raise BadInput(f"parameter {name} must be of type {wanted.__name__}, got {value!r}")
 
 
-def execute(source: Path, target: Path, given: dict[str, Any], failed: Path) -> Path:
+def execute(source: Path, target: Path, given: dict[str, Any], failed: Path, scratch: str | None = None) -> Path:
     """Run a notebook and write its executed copy.
 
     Args:
@@ -75,6 +75,7 @@ def execute(source: Path, target: Path, given: dict[str, Any], failed: Path) -> 
         target: where the executed .ipynb goes; it is replaced only when every cell succeeded.
         given: parameters by name; `runs` and `figures` may be absolute, they do not enter the copy then.
         failed: where a copy is kept when a cell fails.
+        scratch: an existing folder for what is written meanwhile; None is the system's own.
 
     Returns:
         `target`.
@@ -88,7 +89,10 @@ def execute(source: Path, target: Path, given: dict[str, Any], failed: Path) -> 
     check_parameters(given, known)
     shown, moved, places = _portable(given)
     changed = {name: value for name, value in shown.items() if value != known[name]}
-    with tempfile.TemporaryDirectory(prefix="replication-") as temporary, _own_kernel(Path(temporary), moved):
+    with (
+        tempfile.TemporaryDirectory(prefix="replication-", dir=scratch) as temporary,
+        _own_kernel(Path(temporary), moved),
+    ):
         places[Path(temporary)] = "<temporary>"
         written = Path(temporary, "executed.ipynb")
         error = _run(notebook, written, changed)
