@@ -105,7 +105,7 @@ def smoke(options: Namespace, chosen: dict[str, Path]) -> int:
 def claims(options: Namespace) -> int:
     """The claims of all papers and what became of them."""
     profile = commands.profile_or(options, "full")
-    wanted = discovery.known() if options.paper is None else [choose("paper", options.paper, discovery.known())]
+    wanted = discovery.papers() if options.paper is None else [choose("paper", options.paper, discovery.papers())]
     found = {paper: evidence.ledger(paper, profile, **commands.places(options)) for paper in wanted}
     if options.json:
         print(json.dumps(found, indent=1))

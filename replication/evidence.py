@@ -10,9 +10,9 @@ from typing import Any
 
 from replication.orchestration import discovery, files, plan, project, results, table
 from replication.settings import Profile
+from replication.stats import claims
 
 BLOCK = re.compile(r"(<!-- generated:verdicts -->\n).*?(<!-- end -->)", re.DOTALL)
-_ARM_FIELDS = ("lower", "higher", "of", "a", "b")
 
 Rows = list[dict[str, Any]]
 
@@ -25,29 +25,23 @@ def ledger(
     figures: str | Path = "figures",
     seeds: int = 0,
 ) -> Rows:
-    """Judge the paper's claims from what is finished; one row per claim.
-
-    A paper without claims gives one row `not run`. The rows are those of `replication.stats.verdict.ledger`.
-    """
+    """Judge the paper's claims from what is finished; one row per claim, as `replication.stats.verdict.ledger` says."""
     from replication.stats import verdict
 
-    path = discovery.folder(paper) / "claims.toml"
-    if not path.is_file():
-        return [_not_begun(paper)]
-    experiments = discovery.experiments(paper) if paper in discovery.papers() else ()
+    experiments = discovery.experiments(paper)
     scores = table.score_table(experiments, profile, table.open_store(runs, figures), seeds)
     curves = {
         (experiment.name, arm): found
         for experiment in experiments
         for arm, found in table.load_curves(experiment, profile, runs=runs, figures=figures, seeds=seeds).items()
     }
-    rules = _rules_of_key(paper, scores.attrs["rules"], verdict.rules_digests(path))
-    return verdict.ledger(path, scores, profile, rules_of_key=rules, curves=curves)
+    path = discovery.claims_file(paper)
+    return verdict.ledger(path, scores, profile, rules_of_key=scores.attrs["rules"], curves=curves)
 
 
 def ledgers(profile: Profile = "full", **places: Any) -> dict[str, Rows]:
     """Paper -> its ledger, for all papers."""
-    return {paper: ledger(paper, profile, **places) for paper in discovery.known()}
+    return {paper: ledger(paper, profile, **places) for paper in discovery.papers()}
 
 
 def readme_block(found: dict[str, Rows]) -> str:
@@ -119,32 +113,6 @@ def title(paper: str) -> str:
     return paper.replace("_", " ").capitalize()
 
 
-def _rules_of_key(paper: str, noted: dict[str, dict[str, str]], judged_by: dict[str, str]) -> dict[str, dict[str, str]]:
-    """Key -> claims whose rules stood as they are now when the run started, with the judge's own digest."""
-    now = discovery.rules_digest(paper)
-    return {
-        key: {name: judged_by[name] for name, digest in rules.items() if name in judged_by and now.get(name) == digest}
-        for key, rules in noted.items()
-    }
-
-
-def _not_begun(paper: str) -> dict[str, Any]:
-    return {
-        "id": "-",
-        "statement": f"{title(paper)}: no claims are written down yet.",
-        "status": "not run",
-        "label": "",
-        "estimate": "",
-        "rule": "",
-        "note": "",
-        "where": "",
-        "evidence": "",
-        "primary": False,
-        "min_seeds": 0,
-        "rules": [],
-    }
-
-
 def _results(folder: Path) -> list[str]:
     findings = []
     for result in sorted(folder.glob("*/results/*/")):
@@ -176,19 +144,19 @@ def _figures(folder: Path) -> list[str]:
 def _late_rules(found: dict[str, Rows], figures: Path) -> list[str]:
     findings = []
     for paper, rows in found.items():
-        claims = {str(claim.get("id")): claim for claim in discovery.claims(paper)}
+        known = {claim.id: claim for claim in claims.load_claims(discovery.claims_file(paper))}
         for row in rows:
             if row["status"] != "reproduced":
                 continue
-            late = _runs_before(paper, claims[row["id"]], figures)
+            late = _runs_before(paper, known[row["id"]], figures)
             if row["label"] == "post hoc" or late:
                 findings.append(f"{paper} {row['id']}: reproduced, but its rule is post hoc for {len(late)} run(s)")
     return findings
 
 
-def _runs_before(paper: str, claim: dict, figures: Path) -> list[str]:
+def _runs_before(paper: str, claim: claims.Claim, figures: Path) -> list[str]:
     """Keys of committed results the claim speaks of that do not carry its present digest."""
-    named = [str(rule[field]) for rule in claim.get("rule", []) for field in _ARM_FIELDS if field in rule]
+    named = [name for rule in claim.rules for name in rule.arms()]
     patterns = [name if "/" in name else f"{name}/*" for name in named]
     late = set()
     for experiment in discovery.experiments(paper):
@@ -198,7 +166,7 @@ def _runs_before(paper: str, claim: dict, figures: Path) -> list[str]:
                 continue
             settings = files.read_json(figures / paper / "results" / spec.key / "settings.json")
             noted = settings.get("rules_digest", {}) if settings else {}
-            if settings and noted.get(str(claim["id"])) != discovery.claim_digest(claim):
+            if settings and noted.get(claim.id) != claims.claim_digest(claim):
                 late.add(spec.key)
     return sorted(late)
 

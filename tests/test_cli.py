@@ -19,7 +19,6 @@ def toy_project(tmp_path, monkeypatch):
     """A project in a temporary folder that knows only the toy paper."""
     for name, value in toy.variables(REPLICATION_PROJECT=str(tmp_path / "toy")).items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(discovery, "PROJECT", ("toy", "radio_resource"))
     monkeypatch.setattr(project, "PACKAGE", tmp_path / "empty")  # the papers of the repository stay out of sight
     (tmp_path / "empty" / "papers").mkdir(parents=True)
     return toy.make(tmp_path / "toy")
@@ -80,8 +79,7 @@ def published(folder: Path) -> dict[str, bytes]:
         (["figrues"], "unknown verb 'figrues' (did you mean figures?)"),
         (["run", "--profile", "ful"], "unknown profile 'ful' (did you mean full?)"),
         (["run", "--paper", "tyo"], "unknown paper 'tyo' (did you mean toy?)"),
-        (["run", "--paper", "radio_resource"], "paper 'radio_resource' has no experiments yet; there are: toy"),
-        (["figures", "--paper", "radio_resource"], "paper 'radio_resource' has no notebook yet; there are: toy"),
+        (["figures", "--paper", "tyo"], "unknown paper 'tyo' (did you mean toy?)"),
         (["run", "--paper", "toy", "--experiment", "wlak"], "unknown experiment 'wlak' (did you mean walk?)"),
         (["run", "--experiment", "walk"], "--experiment walk needs --paper; known papers: toy"),
         (["run", "--sedes", "3"], "unknown option '--sedes' (did you mean --seeds?)"),
@@ -118,7 +116,7 @@ def test_a_torn_claims_file_is_one_line(toy_project, capsys, monkeypatch, tmp_pa
     assert "not valid TOML" in error
     assert error.count("\n") == 1
     assert main(["run", "--paper", "toy", "--profile", "smoke", "--cluster", "inline"]) == 1
-    assert "toy/claims.toml cannot be read" in capsys.readouterr().out
+    assert "not valid TOML" in capsys.readouterr().out
 
 
 def test_help_names_every_verb(capsys):
@@ -368,9 +366,21 @@ def test_claims_are_json_for_every_paper(only_toy, capsys):
     assert [(row["id"], row["status"]) for row in found["toy"]] == [("T1", "reproduced"), ("T2", "blocked")]
 
 
-def test_a_paper_without_claims_is_not_run(toy_project, capsys):
-    assert main(["claims", "--paper", "radio_resource", "--json"]) == 0
-    (row,) = json.loads(capsys.readouterr().out)["radio_resource"]
-    assert row["status"] == "not run"
-    assert main(["claims", "--paper", "radio_resource"]) == 0
-    assert "Radio resource: 1 not run" in capsys.readouterr().out
+def test_a_paper_without_claims_is_one_line(toy_project, capsys, monkeypatch, tmp_path):
+    paper = tmp_path / "paper"
+    shutil.copytree(toy.HERE, paper)
+    (paper / "claims.toml").unlink()
+    monkeypatch.setenv("REPLICATION_EXTRA_PAPERS", f"toy:{paper / 'experiments.py'}")
+    assert main(["claims", "--paper", "toy"]) == 2
+    error = capsys.readouterr().err
+    assert "every paper folder has a claims.toml" in error
+    assert error.count("\n") == 1
+
+
+def test_papers_come_in_the_order_of_their_notebooks(toy_project):
+    for name in ("alpha", "beta", "gamma"):
+        (project.PACKAGE / "papers" / name).mkdir()
+        (project.PACKAGE / "papers" / name / "experiments.py").touch()
+    for name in ("02_alpha", "01_gamma"):
+        (toy_project / "notebooks" / f"{name}.py").touch()
+    assert list(discovery.papers()) == ["gamma", "alpha", "beta", "toy"]

@@ -21,7 +21,7 @@ MAY_IMPORT = {
     "algos": WORLDS,
     "stats": WORLDS,
     "plotting": WORLDS,
-    "orchestration": WORLDS,
+    "orchestration": WORLDS | {"stats"},
     "evidence": BELOW_PAPERS,
     "drawing": LOWEST | {"stats"},
     "drawing_lines": LOWEST | {"stats", "plotting", "drawing"},

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import time
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -28,6 +29,7 @@ from replication.orchestration.plan import Result
 from replication.orchestration.work import StoredRun, execute
 from replication.seeding import stream
 from replication.settings import BadInput
+from replication.stats import claims
 
 
 @pytest.fixture
@@ -338,17 +340,15 @@ def test_the_source_of_a_paper_is_what_its_runs_come_to_import():
     assert not names & {"registry.py", "figures.py", "networked_mdp.py", "store.py", "judging.py"}
 
 
-def test_rules_are_noted_when_a_run_starts_and_prose_does_not_count(walk, tmp_path, monkeypatch):
-    claim = {"id": "T1", "statement": "it drifts", "min_seeds": 5, "rule": [{"kind": "bound", "at_least": 0.0}]}
-    noted = discovery.claim_digest(claim)
-    assert discovery.claim_digest({**claim, "statement": "it drifts upwards"}) == noted
-    assert discovery.claim_digest({**claim, "min_seeds": 4}) != noted
-    assert discovery.claim_digest({**claim, "rule": [{"kind": "bound", "at_least": 0.1}]}) != noted
-    monkeypatch.setattr(discovery, "claims", lambda paper: [claim])
+def test_rules_are_noted_when_a_run_starts_and_stay_as_they_were(walk, tmp_path, monkeypatch):
+    path = shutil.copy(discovery.claims_file("toy"), tmp_path)
+    monkeypatch.setattr(discovery, "claims_file", lambda paper: path)
+    noted = claims.rules_digests(path)
     folders = {"runs": tmp_path / "runs", "figures": tmp_path / "figures"}
     scores = ensure(walk, "smoke", **folders, cluster="inline", progress=lambda line: None)
-    assert set(map(str, scores.attrs["rules"].values())) == {str({"T1": noted})}
-    monkeypatch.setattr(discovery, "claims", lambda paper: [{**claim, "min_seeds": 1}])
+    assert set(map(str, scores.attrs["rules"].values())) == {str(noted)}
+    Path(path).write_text(Path(path).read_text().replace("min_seeds = 10", "min_seeds = 4"))
+    assert discovery.rules_digest("toy") != noted
     again = ensure(walk, "smoke", **folders, cluster="inline", progress=lambda line: None)
     assert again.attrs["rules"] == scores.attrs["rules"]
 

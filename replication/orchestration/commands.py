@@ -116,8 +116,6 @@ def choose_notebooks(paper: str | None) -> dict[str, Path]:
         raise BadInput(f"no notebooks in {str(project.root() / 'notebooks')!r}; start from the project's folder")
     if paper is None:
         return found
-    if paper in discovery.known() and paper not in found:
-        raise BadInput(f"paper {paper!r} has no notebook yet; there are: {', '.join(found)}")
     return {paper: found[choose("paper", paper, found)]}
 
 
@@ -138,8 +136,6 @@ def profile_or(options: Namespace, default: Profile) -> Profile:
 
 def _experiments(options: Namespace) -> list[Experiment]:
     ready = list(discovery.papers())
-    if options.paper in discovery.known() and options.paper not in ready:
-        raise BadInput(f"paper {options.paper!r} has no experiments yet; there are: {', '.join(ready) or 'none'}")
     if options.experiment is None:
         wanted = ready if options.paper is None else [choose("paper", options.paper, ready)]
         return experiments_of(wanted)

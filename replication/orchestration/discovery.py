@@ -7,29 +7,23 @@ separated by commas); worker processes read the same variable.
 
 import importlib
 import importlib.util
-import json
 import os
 import sys
-import tomllib
 from pathlib import Path
 from types import ModuleType
 
 from replication.orchestration import project
 from replication.orchestration.plan import Experiment
-from replication.settings import BadInput, choose, digest
-
-PROJECT = ("voltage_control", "radio_resource", "general_utilities", "optimal_transport")
-
-
-def known() -> list[str]:
-    """The papers of the project, begun or not, and any further one that is found."""
-    return list(dict.fromkeys([*PROJECT, *papers()]))
+from replication.settings import BadInput, choose
+from replication.stats import claims
 
 
 def papers() -> dict[str, Path]:
-    """Paper name -> its folder, in alphabetical order; extra papers last."""
+    """Paper name -> its folder, in the order of the notebooks; those without one and extra papers last."""
     found = {path.parent.name: path.parent for path in sorted((project.PACKAGE / "papers").glob("*/experiments.py"))}
-    return found | {name: path.parent for name, path in _extra().items()}
+    read = [path.stem[3:] for path in sorted((project.root() / "notebooks").glob("[0-9][0-9]_*.py"))]
+    ordered = {name: found[name] for name in (*read, *found) if name in found}
+    return ordered | {name: path.parent for name, path in _extra().items()}
 
 
 def experiments(paper: str, name: str | None = None) -> tuple[Experiment, ...]:
@@ -42,32 +36,20 @@ def experiments(paper: str, name: str | None = None) -> tuple[Experiment, ...]:
     return tuple(found.values()) if name is None else (found[choose("experiment", name, found)],)
 
 
-def claims(paper: str) -> list[dict]:
-    """The raw entries of the paper's claims.toml; none when there is no such file."""
-    path = folder(paper) / "claims.toml"
-    if not path.is_file():
-        return []
-    try:
-        return list(tomllib.loads(path.read_text()).get("claim", []))
-    except tomllib.TOMLDecodeError as error:
-        raise BadInput(f"{paper}/claims.toml cannot be read: {error}") from None
-
-
 def folder(paper: str) -> Path:
-    """The folder of `paper`, whether or not it has experiments yet."""
-    extra = _extra()
-    return extra[paper].parent if paper in extra else project.PACKAGE / "papers" / paper
+    """The folder of `paper`."""
+    found = papers()
+    return found[choose("paper", paper, found)]
+
+
+def claims_file(paper: str) -> Path:
+    """The paper's claims.toml, which every paper has."""
+    return folder(paper) / "claims.toml"
 
 
 def rules_digest(paper: str) -> dict[str, str]:
     """Claim id -> digest of the claim's rules as they stand now: what a run notes when it starts."""
-    return {str(claim["id"]): claim_digest(claim) for claim in claims(paper) if "id" in claim}
-
-
-def claim_digest(claim: dict) -> str:
-    """12 hexadecimal digits of what decides a claim, as written in its file; its prose may be bettered later."""
-    rules = sorted(claim.get("rule", []), key=lambda rule: json.dumps(rule, sort_keys=True))
-    return digest([claim["id"], claim.get("min_seeds"), sorted(claim.get("deterministic", [])), rules])
+    return claims.rules_digests(claims_file(paper))
 
 
 def _extra() -> dict[str, Path]:

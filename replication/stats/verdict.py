@@ -21,10 +21,8 @@ import numpy as np
 import pandas
 
 from replication.settings import PROFILES, choose
-from replication.stats.claims import AnyRule, Claim, claim_digest, kind_of, load_claims, rules_digests
+from replication.stats.claims import AnyRule, Claim, claim_digest, kind_of, load_claims
 from replication.stats.judging import Curves, Outcome, judge
-
-__all__ = ["STATES", "claim_digest", "judge", "ledger", "load_claims", "rules_digests", "tally"]
 
 STATES = ("reproduced", "partly", "contradicted", "inconclusive", "not run", "blocked")
 PART_MARKS = {"holds": "✓ ", "contradicted": "✗ "}  # of a part of a rule with several; undecided ones get "? "
