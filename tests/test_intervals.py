@@ -1,13 +1,12 @@
 """Score tables and interval estimates against slow twins and known answers."""
 
 import numpy as np
-import pandas
 import pytest
 from oracles import statistics as oracle
 
 from replication.seeding import stream
 from replication.settings import BadInput
-from replication.stats import intervals, scores
+from replication.stats import intervals
 
 
 def rng(*numbers):
@@ -132,74 +131,3 @@ def test_estimate_text_has_the_decimals_its_interval_deserves():
     assert intervals.Estimate(0.99104, 0.99021, 0.99213, 10).text() == "0.9910 [0.9902, 0.9921], n = 10"
     assert intervals.Estimate(1234.5, 1100.2, 1400.9, 5).text() == "1234 [1100, 1401], n = 5"
     assert intervals.Estimate(-0.001, -0.12, 0.11, 5).text() == "0.00 [-0.12, 0.11], n = 5"
-
-
-def rows():
-    return [
-        {"experiment": "sweep", "arm": f"alpha {alpha:g}", "alpha": alpha, "note": None, "seed": seed, "metric": metric}
-        | {"value": 0.1 * seed + alpha / 3, "key": f"k{seed // 5}"}
-        for metric in ("reward", "cr")
-        for alpha in (0.1, 0.01)
-        for seed in (10, 2, 0)
-    ]
-
-
-def test_picking_is_by_seed_and_names_what_there_is():
-    table = scores.score_table(rows())
-    picked = scores.pick(table, "sweep", "alpha 0.1", "cr")
-    assert list(picked.index) == [0, 2, 10]
-    assert picked.loc[2] == pytest.approx(0.2 + 0.1 / 3)
-    with pytest.raises(
-        BadInput, match=r"no scores for metric 'rewards' \(did you mean reward\?\); the table has: cr, reward"
-    ):
-        scores.pick(table, "sweep", "alpha 0.1", "rewards")
-    with pytest.raises(BadInput, match="experiment 'other'"):
-        scores.pick(table, "other", "alpha 0.1", "cr")
-
-
-def test_matrix_keeps_the_seeds_that_all_arms_have():
-    table = scores.score_table(row for row in rows() if not (row["seed"] == 2 and row["alpha"] == 0.01))
-    seeds, values = scores.matrix(table, "sweep", ["alpha 0.1", "alpha 0.01"], "reward")
-    assert list(seeds) == [0, 10]
-    assert values.shape == (2, 2)
-    assert np.all(values[:, 0] > values[:, 1])
-
-
-def test_table_refuses_missing_columns_and_doubled_scores():
-    with pytest.raises(BadInput, match="without column 'seed'"):
-        scores.score_table([{"experiment": "a", "arm": "b", "metric": "c", "value": 1.0}])
-    with pytest.raises(BadInput, match=r"given twice for experiment sweep, arm alpha 0\.1, seed 10, metric reward;"):
-        scores.score_table(rows() + rows()[:1])
-
-
-def test_written_tables_are_equal_for_equal_scores_in_any_order(tmp_path):
-    scores.write(scores.score_table(rows()), tmp_path / "a.csv")
-    scores.write(scores.score_table(list(reversed(rows()))), tmp_path / "b.csv")
-    assert (tmp_path / "a.csv").read_bytes() == (tmp_path / "b.csv").read_bytes()
-    back = scores.read(tmp_path / "a.csv")
-    assert np.array_equal(back["value"], scores.score_table(rows())["value"])  # every digit survives
-    scores.write(back, tmp_path / "c.csv")
-    assert (tmp_path / "a.csv").read_bytes() == (tmp_path / "c.csv").read_bytes()
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.csv", "b.csv", "c.csv"]
-
-
-def test_whole_numbers_survive_a_column_with_gaps(tmp_path):
-    sizes = [{"experiment": "e", "arm": f"n{n}", "agents": n, "seed": 0, "metric": "m", "value": 1.0} for n in (6, 22)]
-    other = [{"experiment": "f", "arm": "x", "frozen": True, "seed": 0, "metric": "m", "value": 2.0}]
-    table = pandas.concat([scores.score_table(sizes), scores.score_table(other)], ignore_index=True)
-    scores.write(table, tmp_path / "t.csv")
-    text = (tmp_path / "t.csv").read_text()
-    assert "e,n6,6,," in text
-    assert "f,x,,True,0,m,2.0," in text
-    assert scores.read(tmp_path / "t.csv")["agents"].tolist()[:2] == [22, 6]
-
-
-def test_reading_says_what_is_wrong(tmp_path):
-    with pytest.raises(BadInput, match="no score table at"):
-        scores.read(tmp_path / "none.csv")
-    (tmp_path / "torn.csv").write_text("experiment,arm,seed,metric,value,key\ne,a,0,m\n")
-    with pytest.raises(BadInput, match="line 2: 4 cells"):
-        scores.read(tmp_path / "torn.csv")
-    (tmp_path / "words.csv").write_text("experiment,arm,seed,metric,value,key\ne,a,0,m,much,k\n")
-    with pytest.raises(BadInput, match="not a score table"):
-        scores.read(tmp_path / "words.csv")

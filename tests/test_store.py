@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from safetensors.numpy import load_file
 from toy_paper import project as toy
 
 from replication.orchestration import (
@@ -22,7 +23,6 @@ from replication.orchestration import (
     plan,
     provenance,
     results,
-    store,
     table,
 )
 from replication.orchestration.plan import Result
@@ -183,13 +183,14 @@ def test_interrupted_run_goes_on_and_gives_equal_bytes(walk, sweep, tmp_path, mo
     with (folder / "metrics.jsonl").open("a") as file:
         file.write('{"step": 7, "mean": 0.5}\n{"step": 8, "me')  # logged after the checkpoint, then torn
     monkeypatch.setattr(StoredRun, "checkpoint", lambda *args: calls.append(args[1]) or real(*args))
-    assert len(store.metrics(folder)) == 8
+    assert len((folder / "metrics.jsonl").read_text().splitlines()) == 9
     outcome = execute(str(folder))
     assert outcome.status == "finished"
     assert outcome.resumed_at == 7
     assert calls == [8, 9, 10]
     assert toy.finished_files(tmp_path / "runs") == whole
-    assert [row["step"] for row in store.metrics(folder)] == list(range(10))
+    logged = (folder / "metrics.jsonl").read_text().splitlines()
+    assert [json.loads(line)["step"] for line in logged] == list(range(10))
 
 
 def test_finished_run_has_no_checkpoint_and_is_not_computed_again(sweep, tmp_path, monkeypatch):
@@ -377,8 +378,8 @@ def test_result_of_wrong_shape_is_named(walk):
 
 def test_policy_is_kept_without_pickle(sweep, tmp_path):
     scores = sweep()
-    arrays, card = results.load_policy(only_run(tmp_path))
-    assert card == {"kind": "walk"}
+    arrays = load_file(only_run(tmp_path) / "policy.safetensors")
+    assert files.read_json(only_run(tmp_path) / "policy.json") == {"kind": "walk"}
     end = scores[(scores["arm"] == "slow") & (scores["metric"] == "end")]["value"]
     assert np.array_equal(arrays["weight"], end)
 

@@ -4,11 +4,11 @@ import json
 import re
 
 import numpy as np
+import pandas
 import pytest
 
 from replication.seeding import stream
 from replication.settings import BadInput
-from replication.stats import scores
 from replication.stats.claims import claim_digest, load_claims, rules_digests
 from replication.stats.verdict import ledger, tally
 
@@ -43,7 +43,7 @@ def rows(arm, values, *, metric="score", key="run", experiment="study", **settin
 
 def study(**arms):
     """Score table of one experiment; each arm's key is its own name."""
-    return scores.score_table(row for arm, values in arms.items() for row in rows(arm, values, key=arm))
+    return pandas.DataFrame([row for arm, values in arms.items() for row in rows(arm, values, key=arm)])
 
 
 STUDY = study(
@@ -182,13 +182,13 @@ def test_missing_data_is_not_run_and_too_few_seeds_are_inconclusive(judged):
     few = study(weak=[0.1, 0.2, 0.15], strong=[1.0, 1.1, 1.2])
     row = judged(order("weak", "strong"), table=few)
     assert (row["status"], row["note"]) == ("inconclusive", "study/weak has 3 of 10 seeds")
-    assert judged(order("weak", "strong"), table=scores.score_table([]))["status"] == "not run"
+    assert judged(order("weak", "strong"), table=STUDY[:0])["status"] == "not run"
 
 
 def test_pairs_are_counted_not_seeds(judged):
     table = STUDY[~((STUDY.arm == "weak") & (STUDY.seed == 3))]
     late = rows("weak", [0.5] * 12, key="late")[10:]
-    table = scores.score_table([*table.to_dict("records"), *late])  # 11 seeds, 9 of them in common
+    table = pandas.concat([table, pandas.DataFrame(late)])  # 11 seeds, 9 of them in common
     row = judged(order("weak", "strong", "paired = true"), table=table)
     assert "9 of 10 seeds" in row["note"]
 
@@ -222,7 +222,7 @@ def scaling(exponent, sizes=(10, 30, 100), seeds=10):
     for agents in sizes:
         values = 3.0 * agents**exponent * np.exp(0.05 * noise(f"{exponent} {agents}", seeds))
         table += rows(f"learner {agents}", values, key="scaling", agents=agents)
-    return scores.score_table(table + rows("reference", np.ones(seeds), key="scaling", agents=10))
+    return pandas.DataFrame(table + rows("reference", np.ones(seeds), key="scaling", agents=10))
 
 
 def test_slope_over_a_numeric_setting(judged):

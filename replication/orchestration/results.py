@@ -135,13 +135,6 @@ def wipe(folder: Path) -> None:
         (folder / name).unlink(missing_ok=True)
 
 
-def load_policy(folder: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """(arrays, card) of the policy kept in a run folder."""
-    from safetensors.numpy import load_file
-
-    return load_file(folder / "policy.safetensors"), files.read_json(folder / "policy.json")
-
-
 def checked(result: Result, spec: RunSpec) -> Result:
     """Raise ValueError unless scores and curves have one entry per seed; returns the result."""
     count = len(spec.seeds)

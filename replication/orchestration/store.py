@@ -101,18 +101,6 @@ class Store:
             shutil.rmtree(folder)
 
 
-def metrics(folder: Path) -> list[dict[str, Any]]:
-    """The logged lines of a run; a torn last line is skipped."""
-    path = folder / "metrics.jsonl"
-    rows = []
-    for line in path.read_text().splitlines() if path.is_file() else []:
-        try:
-            rows.append(json.loads(line))
-        except ValueError:
-            continue
-    return rows
-
-
 def progress(folder: Path) -> dict[str, Any]:
     """What an unfinished run last said: fraction done, step and seconds of its checkpoint, whether it runs now."""
     facts = checkpoint.facts(folder / "checkpoint.safetensors")

@@ -3,7 +3,6 @@
 import math
 
 import numpy as np
-from scipy import stats
 
 
 def interquartile_mean(values):
@@ -45,23 +44,6 @@ def crossed_difference_interval(a, b, generator, resamples=2000):
     return float(np.quantile(found, 0.025)), float(np.quantile(found, 0.975))
 
 
-def probability_of_exceeding(a, b):
-    """Share of pairs in which A wins; ties count one half."""
-    wins = 0.0
-    for x in a:
-        for y in b:
-            wins += 1.0 if x > y else 0.5 if x == y else 0.0
-    return wins / (len(a) * len(b))
-
-
 def log_log_slope(x, y):
     """Least-squares slope of log y on log x for one seed."""
     return float(np.polyfit([math.log(v) for v in x], [math.log(v) for v in y], 1)[0])
-
-
-def two_one_sided_p(a, b, margin):
-    """Welch TOST as printed: the larger p-value of the two one-sided tests."""
-    a, b = np.asarray(a), np.asarray(b)
-    above = stats.ttest_ind(a + margin, b, equal_var=False, alternative="greater").pvalue
-    below = stats.ttest_ind(a - margin, b, equal_var=False, alternative="less").pvalue
-    return float(max(above, below))
