@@ -304,6 +304,15 @@ def test_verdict_table_in_both_styles():
         tables.verdict_table(rows, "latex")
 
 
+def test_a_claim_that_has_not_run_shows_a_dash_and_others_their_estimate_and_note():
+    missing = {**ROW, "status": "not run", "estimate": "? no data; ? no data", "note": "no score of teams/independent"}
+    for status in ("not run", "preview: not run"):
+        row = tables.verdict_table([{**missing, "status": status}]).splitlines()[2]
+        assert row.split(" | ")[1:3] == [f"\u2013 {status}", "\u2013"]
+    few = {**missing, "status": "inconclusive", "estimate": "0.2, n = 2", "note": "n below 20"}
+    assert tables.verdict_table([few]).splitlines()[2].split(" | ")[2] == "0.2, n = 2 \u2013 n below 20"
+
+
 @pytest.mark.parametrize("status", ["preview: partly", "inconclusive (post hoc)", "not run", "blocked"])
 def test_every_status_has_its_mark(status):
     cell = tables.verdict_table([{**ROW, "status": status, "label": "post hoc" if "post" in status else ""}])

@@ -97,6 +97,8 @@ def _status(row: Mapping[str, Any], style: Style) -> str:
 
 
 def _found(row: Mapping[str, Any]) -> str:
+    if str(row["status"]).endswith("not run"):  # of a preview, too
+        return "\u2013"
     return " \u2013 ".join(text for text in (row["estimate"], row["note"]) if text)
 
 

@@ -3,8 +3,8 @@
     [[claim]]
     id = "V5-losses"                     # unique within the file
     statement = "OPF loses less than MARL, MARL less than droop."
-    where = "2110.14300 section 5.2"     # the place in the paper
-    evidence = "own text"                # own text | public code | read-off | second hand | memory
+    where = "2110.14300 section 5.2"     # the place in the paper, or whose word it is otherwise
+    evidence = "own text"                # how we know what stands there: one of EVIDENCE, below, with their meanings
     primary = true                       # default false
     min_seeds = 20                       # of every arm that is not deterministic
     deterministic = ["classical/*"]      # scripted arms: one run is all there is (patterns allowed)
@@ -37,7 +37,17 @@ from typing import Any, ClassVar, Literal
 from replication.settings import BadInput, Settings, choose, digest, setting, suggest
 
 _HERE = "claims.toml"
-EVIDENCE = ("own text", "public code", "read-off", "second hand", "memory")
+# Grade of a claim's source -> what it means. Of several places named, the weakest counts: grades fall from the first to
+# "memory". "theory" and "ours" are no paper's word.
+EVIDENCE = {
+    "own text": "read in the paper itself, or in its abstract where the claim says so",
+    "public code": "read in published code, the paper's or a related one's",
+    "read-off": "read off a figure of the paper",
+    "second hand": "known only through somebody else's summary of the paper",
+    "memory": "recalled, not read again",
+    "theory": "a theorem or a closed form; no paper's result is judged",
+    "ours": "our own control, condition, prediction or measurement; no paper says it",
+}
 
 
 class Rule(Settings):
