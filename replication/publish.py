@@ -19,7 +19,7 @@ def publish(
     parameters: NotebookParameters,
     settings: Settings | dict[str, Any] | None = None,
 ) -> Shown:
-    """Save `drawing` as figures/<paper>/<name>.svg, .png, .csv, .json and show it.
+    """Save `drawing` as figures/<paper>/<name>.svg, .png, .csv, .json and show it; `settings` are a shown world's.
 
     The caption ends with how many seeds entered; a drawing without scores says where its numbers come from instead.
     """
@@ -33,11 +33,12 @@ def publish(
         name,
         data=drawing.data,
         profile=parameters.profile,
-        settings=settings or {},
         seeds=seeds,
         results=keys,
-        sources=provenance.source_digest(paper),
+        drawing_digest=provenance.drawing_digest(paper),
+        packages=provenance.packages(),
         caption=text,
+        settings=settings,
         commit=provenance.commit(),
     )
     return picture(path.with_suffix(".png"), text)

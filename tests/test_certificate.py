@@ -10,6 +10,7 @@ import numpy as np
 import pandas
 import pytest
 
+from replication.orchestration import project, provenance
 from replication.plotting import certificate, curves, theme
 from replication.settings import BadInput
 from replication.stats.intervals import Band
@@ -29,10 +30,10 @@ def save(folder, name="fig", **changes):
     content = {
         "data": {"step": np.arange(3), "cr": np.array([0.1, 1 / 3, np.nan])},
         "profile": "full",
-        "settings": {"alpha": 0.1},
         "seeds": [1, 0, 1],
         "results": ["b", "a"],
-        "sources": "abc",
+        "drawing_digest": "abc",
+        "packages": {"numpy": "2.4"},
         "caption": theme.caption("CR", n=2),
     }
     return certificate.save(draw(), folder, name, **content | changes)
@@ -68,15 +69,12 @@ def test_equal_bytes_in_another_process_with_other_hashes_and_screen(tmp_path):
 
 
 def test_certificate_states_what_the_figure_rests_on(tmp_path):
-    stated = json.loads(save(tmp_path, data_digest="d1", commit="c1").read_text())
+    stated = json.loads(save(tmp_path, commit="c1").read_text())
+    assert set(stated) == {
+        "figure", "caption", "profile", "seeds", "results", "drawing_digest", "packages", "files", "digest", "commit"
+    }  # fmt: skip
     assert (stated["profile"], stated["seeds"], stated["results"]) == ("full", [0, 1], ["a", "b"])
-    assert (stated["settings"], stated["sources"], stated["data"], stated["commit"]) == (
-        {"alpha": 0.1},
-        "abc",
-        "d1",
-        "c1",
-    )
-    assert stated["packages"]["numpy"] == np.__version__
+    assert (stated["drawing_digest"], stated["packages"], stated["commit"]) == ("abc", {"numpy": "2.4"}, "c1")
     assert stated["files"]["fig.csv"] == hashlib.sha256((tmp_path / "fig.csv").read_bytes()).hexdigest()
     text = (tmp_path / "fig.svg").read_text() + (tmp_path / "fig.json").read_text()
     assert str(tmp_path) not in text
@@ -88,7 +86,7 @@ def test_the_commit_alone_changes_nothing_on_disk(tmp_path):
     before = contents(tmp_path)
     save(tmp_path, commit="second")
     assert contents(tmp_path) == before
-    save(tmp_path, commit="second", sources="changed")
+    save(tmp_path, commit="second", drawing_digest="changed")
     assert json.loads((tmp_path / "fig.json").read_text())["commit"] == "second"
 
 
@@ -174,3 +172,51 @@ def test_a_setting_that_is_no_number_leaves_nothing_behind(tmp_path):
     with pytest.raises(ValueError, match="JSON"):
         save(tmp_path / "out", settings={"alpha": float("nan")})
     assert not (tmp_path / "out").exists()
+
+
+def test_settings_are_stated_only_where_there_are_some(tmp_path):
+    assert json.loads(save(tmp_path, settings={"alpha": 0.1}).read_text())["settings"] == {"alpha": 0.1}
+    assert "settings" not in json.loads(save(tmp_path, settings={}).read_text())
+    assert certificate.verify(tmp_path / "fig.json") == []
+
+
+def test_what_a_kill_left_of_a_figure_is_swept(tmp_path):
+    save(tmp_path)
+    for name in (".fig.svg.7.tmp", ".other.svg.7.tmp"):
+        (tmp_path / name).write_bytes(b"torn")
+    save(tmp_path)
+    assert sorted(contents(tmp_path)) == [".other.svg.7.tmp", *FILES]
+
+
+# ---- the code that drew it
+
+
+def test_the_drawing_code_is_what_the_figures_come_to_import_but_not_what_trains_or_loads():
+    found = {path.relative_to(project.PACKAGE).as_posix() for path in provenance.drawing_sources("voltage_control")}
+    expected = {"drawing.py", "publish.py", "plotting/theme.py", "plotting/certificate.py", "stats/intervals.py"}
+    expected |= {f"papers/voltage_control/{name}.py" for name in ("figures", "figures_days", "figures_ratio", "arms")}
+    assert expected <= found
+    assert not found & {"papers/voltage_control/experiments.py", "algos/ppo.py", "orchestration/scheduler.py"}
+    assert not [name for name in found if name.startswith("papers/") and "voltage_control" not in name]
+
+
+@pytest.mark.parametrize(
+    ("change", "differs"),
+    [("\nNEW = 1\n", True), ("\n# a remark\n", False), ("def f():\n    'Other words.'\n", None)],
+)
+def test_the_drawing_digest_follows_code_and_not_comments(tmp_path, monkeypatch, change, differs):
+    paper = tmp_path / "papers" / "small"
+    paper.mkdir(parents=True)
+    (tmp_path / "publish.py").write_text("from replication.plotting import theme\n")
+    (tmp_path / "plotting").mkdir()
+    theme = tmp_path / "plotting" / "theme.py"
+    theme.write_text("def f():\n    'Words.'\n")
+    (paper / "experiments.py").touch()
+    (paper / "figures_all.py").write_text("x = 1\n")
+    monkeypatch.setattr(project, "PACKAGE", tmp_path)
+    whole = provenance.drawing_digest.__wrapped__
+    before = whole("small")
+    theme.write_text(change if differs is None else theme.read_text() + change)
+    assert (whole("small") != before) == bool(differs)
+    (paper / "figures_all.py").write_text("x = 2\n")
+    assert whole("small") != before

@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-LOWEST = {"settings", "seeding"}
+LOWEST = {"settings", "seeding", "writing"}
 WORLDS = LOWEST | {"data", "envs"}
 BELOW_PAPERS = WORLDS | {"algos", "stats", "plotting", "orchestration"}
 MAY_IMPORT = {
     "settings": set(),
+    "writing": set(),
     "seeding": {"settings"},
     "data": LOWEST,
     "envs": LOWEST | {"data"},

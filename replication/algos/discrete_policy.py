@@ -4,13 +4,12 @@ Decentralised: one network per agent (or one that all share) on the agent's own 
 on all observations that values every joint action; agent 0's action is the slowest digit of a joint action's number.
 """
 
-import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from safetensors.numpy import load, save
 
+from replication.algos import policy_files
 from replication.algos.nets import Arrays
 from replication.algos.scaling import Scaling
 from replication.settings import BadInput
@@ -185,12 +184,7 @@ def build_discrete_policy(arrays: Arrays, card: dict) -> DiscretePolicy:
 
 def save_discrete_policy(path: str | Path, policy: DiscretePolicy) -> None:
     """Write `path`.safetensors and `path`.json, each complete or not at all."""
-    stem = Path(path)
-    card = json.dumps(policy.card(), indent=1, sort_keys=True).encode()
-    for ending, content in {".safetensors": save(policy.arrays()), ".json": card}.items():
-        part = stem.with_name(stem.name + ending + ".part")
-        part.write_bytes(content)
-        part.replace(stem.with_name(stem.name + ending))
+    policy_files.write(path, policy.arrays(), policy.card())
 
 
 def load_discrete_policy(path: str | Path) -> DiscretePolicy:
@@ -199,9 +193,4 @@ def load_discrete_policy(path: str | Path) -> DiscretePolicy:
     Raises:
         BadInput: a file is missing or was written by another format.
     """
-    stem = Path(path)
-    files = [stem.with_name(stem.name + ending) for ending in (".safetensors", ".json")]
-    for file in files:
-        if not file.exists():
-            raise BadInput(f"no policy file {file}; save_discrete_policy writes NAME.safetensors and NAME.json")
-    return build_discrete_policy(load(files[0].read_bytes()), json.loads(files[1].read_text()))
+    return build_discrete_policy(*policy_files.read(path))

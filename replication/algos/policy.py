@@ -1,13 +1,11 @@
 """A trained policy as numpy arrays: it scales its inputs itself and drives any world of its shape without a trainer."""
 
-import json
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from safetensors.numpy import load, save
 
-from replication.algos import fast_mlp
+from replication.algos import fast_mlp, policy_files
 from replication.algos.inputs import Inputs
 from replication.algos.nets import Arrays, Network
 from replication.settings import BadInput
@@ -180,15 +178,7 @@ def build_policy(arrays: Arrays, card: dict) -> Policy:
 
 def save_policy(path: str | Path, policy: Policy) -> None:
     """Write `path`.safetensors and `path`.json, each complete or not at all."""
-    stem = Path(path)
-    files = {
-        ".safetensors": save(policy.arrays()),
-        ".json": json.dumps(policy.card(), indent=1, sort_keys=True).encode(),
-    }
-    for ending, content in files.items():
-        part = stem.with_name(stem.name + ending + ".part")
-        part.write_bytes(content)
-        part.replace(stem.with_name(stem.name + ending))
+    policy_files.write(path, policy.arrays(), policy.card())
 
 
 def load_policy(path: str | Path) -> Policy:
@@ -197,9 +187,4 @@ def load_policy(path: str | Path) -> Policy:
     Raises:
         BadInput: a file is missing or was written by another format.
     """
-    stem = Path(path)
-    files = [stem.with_name(stem.name + ending) for ending in (".safetensors", ".json")]
-    for file in files:
-        if not file.exists():
-            raise BadInput(f"no policy file {file}; save_policy writes NAME.safetensors and NAME.json")
-    return build_policy(load(files[0].read_bytes()), json.loads(files[1].read_text()))
+    return build_policy(*policy_files.read(path))

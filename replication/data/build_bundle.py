@@ -16,8 +16,9 @@ import numpy as np
 from replication.data.build_case141 import case141_table
 from replication.data.build_case322 import case322_table
 from replication.data.days import SPLITS, STEPS_PER_DAY, draw_held_out_days
-from replication.data.feeders import BUNDLE, TABLES, read_feeder, replace_file, write_feeder
+from replication.data.feeders import BUNDLE, TABLES, read_feeder, write_feeder
 from replication.data.year import DAYS_FILE, PROFILES_FILE, STEPS_PER_ROW, UNIT
+from replication.writing import write_bytes
 
 FIRST_DAY = datetime.date(2016, 1, 1)
 ROWS_PER_DAY = STEPS_PER_DAY // STEPS_PER_ROW
@@ -65,8 +66,8 @@ def write_bundle(with_case141: bool) -> None:
     year = simbench_year()
     packed = io.BytesIO()
     np.savez_compressed(packed, allow_pickle=False, **year)
-    replace_file(PROFILES_FILE, packed.getvalue())
-    replace_file(DAYS_FILE, held_out_days(len(year["pv"]) // ROWS_PER_DAY).encode())
+    write_bytes(PROFILES_FILE, packed.getvalue())
+    write_bytes(DAYS_FILE, held_out_days(len(year["pv"]) // ROWS_PER_DAY).encode())
     for table in feeder_tables(with_case141):
         write_feeder(BUNDLE / f"{table['name']}.json", table)
 

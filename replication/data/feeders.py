@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from replication.settings import BadInput, choose
+from replication.writing import write_bytes
 
 BUNDLE = Path(__file__).parent / "bundle"
 TABLES = ("buses", "branches", "inverters")
@@ -29,14 +30,7 @@ def write_feeder(path: Path, table: dict[str, Any]) -> None:
     """
     head = [f"  {json.dumps(key)}: {json.dumps(value)}" for key, value in table.items() if key not in TABLES]
     parts = [f'  "{part}": {_rows_text(table[part])}' for part in TABLES]
-    replace_file(path, ("{\n" + ",\n".join(head + parts) + "\n}\n").encode())
-
-
-def replace_file(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all."""
-    part = path.with_name(path.name + ".part")
-    part.write_bytes(content)
-    part.replace(path)
+    write_bytes(path, ("{\n" + ",\n".join(head + parts) + "\n}\n").encode())
 
 
 def _columns(part: dict[str, Any]) -> dict[str, list]:

@@ -16,8 +16,6 @@ later. `replicate dataset --check my-data --world radio/4x24` then says whether 
 """
 
 import json
-import os
-import shutil
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -27,6 +25,7 @@ import numpy as np
 from replication.data import offline_files as files
 from replication.data.offline_card import measured
 from replication.settings import BadInput, digest
+from replication.writing import new_folder
 
 SHARD_BYTES = 32 * 2**20  # about; a shard holds whole episodes
 STEPS = ("action", "reward", "terminated")  # one row per step; observation and mask have one more
@@ -157,15 +156,8 @@ def write(path: str | Path, data: OfflineData) -> None:
     if folder.exists():
         raise BadInput(f"{str(folder)!r} exists already; give another folder or delete it")
     check(data)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir()
-    try:
-        _write_files(temporary, data)
-        os.replace(temporary, folder)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+    with new_folder(folder) as unfinished:
+        _write_files(unfinished, data)
 
 
 def check(data: OfflineData) -> None:

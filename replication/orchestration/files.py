@@ -4,34 +4,17 @@ import csv
 import hashlib
 import io
 import json
-import os
 import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from replication.writing import remove_torn as remove_torn
+from replication.writing import write_bytes
+
 _ZIP_TIME = (1980, 1, 1, 0, 0, 0)  # a fixed time stamp: equal arrays give equal bytes
 _NEVER_THINNED = 400  # an axis of up to this many points may be days or buses and is judged point by point
-
-
-def write_bytes(path: Path, content: bytes) -> None:
-    """Write by a temporary file and a rename, flushed to disk before the rename."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with open(temporary, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def remove_torn(folder: Path) -> None:
-    """Delete temporary files that a killed process left in `folder`."""
-    for path in folder.glob(".*.tmp"):
-        path.unlink(missing_ok=True)
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -5,6 +5,7 @@ import hashlib
 import os
 import platform
 import subprocess
+from collections.abc import Callable
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -12,7 +13,9 @@ from pathlib import Path
 from replication.envs.registry import FAMILIES
 from replication.orchestration import discovery, project
 
-PACKAGES = ("numpy", "scipy", "torch", "numba", "pydantic", "pandas", "distributed", "matplotlib", "pot")
+PACKAGES = ("numpy", "scipy", "torch", "numba", "pydantic", "pandas", "distributed", "matplotlib", "pillow", "pot")
+COMPUTING = {"algos", "envs", "data"}
+LOADING = {"orchestration", "evidence", "notebook"}
 
 
 @cache
@@ -22,10 +25,17 @@ def source_digest(paper: str) -> str:
     Covers the paper's modules but its figures, and whatever of `replication/algos`, `envs` and `data` they come to
     import; comments, docstrings and layout do not count.
     """
-    total = hashlib.sha256()
-    for path in sources(paper):
-        total.update(f"{path.parent.name}/{path.name}\n{_meaning(path)}".encode())
-    return total.hexdigest()[:12]
+    return _digest(sources(paper))
+
+
+@cache
+def drawing_digest(paper: str) -> str:
+    """12 hexadecimal digits of the code that draws the paper's figures from its results.
+
+    Covers the paper's figure modules, the publishing of figures, and whatever of `replication` they come to import
+    but the loading of results; comments, docstrings and layout do not count.
+    """
+    return _digest(drawing_sources(paper))
 
 
 def sources(paper: str) -> list[Path]:
@@ -34,9 +44,20 @@ def sources(paper: str) -> list[Path]:
     A world is found by its name: a string "family/..." brings the module of that family.
     """
     begin = [path for path in discovery.folder(paper).glob("*.py") if not path.name.startswith("figures")]
+    return _reached(begin, lambda floor: floor in COMPUTING)
+
+
+def drawing_sources(paper: str) -> list[Path]:
+    """The files that `drawing_digest` covers."""
+    begin = [*discovery.folder(paper).glob("figures*.py"), project.PACKAGE / "publish.py"]
+    return _reached(begin, lambda floor: floor not in LOADING)
+
+
+def _reached(begin: list[Path], wanted: Callable[[str], bool]) -> list[Path]:
+    """The files of `begin` and all they come to import on the wanted floors of `replication`."""
     found, waiting = set(begin), list(begin)
     while waiting:
-        new = {path for name in _named(waiting.pop()) for path in _computing(name)} - found
+        new = {path for name in _named(waiting.pop()) for path in _file_of(name, wanted)} - found
         found |= new
         waiting += new
     return sorted(found, key=lambda path: (path.parent.name, path.name))
@@ -55,17 +76,17 @@ def _named(path: Path) -> set[str]:
     return names
 
 
-def _computing(name: str) -> list[Path]:
-    """The file of a module of `algos`, `envs` or `data`; none for anything else, or for the registry of all worlds."""
+def _file_of(name: str, wanted: Callable[[str], bool]) -> list[Path]:
+    """The file of a module of a wanted floor; none for anything else, or for the registry of all worlds."""
     top, _, rest = name.partition(".")
     path = project.PACKAGE.joinpath(*rest.split(".")).with_suffix(".py")
-    inside = top == "replication" and rest.partition(".")[0] in ("algos", "envs", "data")
+    inside = top == "replication" and wanted(rest.partition(".")[0])
     return [path] if inside and path.is_file() and path.name != "registry.py" else []
 
 
 @cache
 def packages() -> dict[str, str]:
-    """Name -> version of the packages that can change a number; a missing one is left out."""
+    """Name -> version of the packages that can change a number or a picture; a missing one is left out."""
     found = {"python": platform.python_version()}
     for name in PACKAGES:
         try:
@@ -89,6 +110,13 @@ def commit() -> str:
 def threads() -> int:
     """Threads each process computes with."""
     return int(os.environ.get("OMP_NUM_THREADS", "0"))
+
+
+def _digest(paths: list[Path]) -> str:
+    total = hashlib.sha256()
+    for path in paths:
+        total.update(f"{path.parent.name}/{path.name}\n{_meaning(path)}".encode())
+    return total.hexdigest()[:12]
 
 
 def _meaning(path: Path) -> str:

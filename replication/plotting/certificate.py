@@ -9,10 +9,7 @@ import csv
 import hashlib
 import io
 import json
-import os
-import platform
 from collections.abc import Mapping, Sequence
-from importlib import metadata
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -25,9 +22,9 @@ from PIL import Image
 
 from replication.plotting import theme
 from replication.settings import PROFILES, BadInput, Settings, choose, digest
+from replication.writing import remove_torn, write_files
 
 SUFFIXES = ("svg", "png", "csv")
-PACKAGES = ("matplotlib", "numba", "numpy", "pandas", "scipy", "torch")
 Numbers: TypeAlias = "pandas.DataFrame | Mapping[str, Any]"
 
 
@@ -38,12 +35,12 @@ def save(
     *,
     data: Numbers,
     profile: str,
-    settings: Settings | Mapping[str, Any],
     seeds: Sequence[int],
     results: Sequence[str],
-    sources: str,
+    drawing_digest: str,
+    packages: Mapping[str, str],
     caption: str,
-    data_digest: str = "",
+    settings: Settings | Mapping[str, Any] | None = None,
     commit: str = "",
 ) -> Path:
     """Save a figure with its numbers and certificate, close it, and return the certificate's path.
@@ -55,12 +52,12 @@ def save(
         data: the plotted numbers: a data frame, or name -> array. Arrays of one length become columns;
             anything else becomes rows (array, index..., value).
         profile: smoke, quick or full.
-        settings: what the experiment ran with.
         seeds: training seeds that entered.
-        results: keys of the runs that entered.
-        sources: digest of the source code that drew and ran it.
+        results: keys of the runs that entered; each run's own files say its settings, its data and its code.
+        drawing_digest: digest of the code that drew the picture, as it was then; it may have changed since.
+        packages: name -> version of what drew it.
         caption: with the sample size, see `theme.caption`.
-        data_digest: digest of the input data files the runs read; empty if none.
+        settings: of the world a picture without runs shows; left out where there are none.
         commit: information only.
 
     Raises:
@@ -75,22 +72,22 @@ def save(
         "figure": name,
         "caption": caption,
         "profile": profile,
-        "settings": settings.plain() if isinstance(settings, Settings) else dict(settings),
         "seeds": sorted({int(seed) for seed in seeds}),
         "results": sorted(set(results)),
-        "sources": sources,
-        "data": data_digest,
-        "packages": versions(),
+        "drawing_digest": drawing_digest,
+        "packages": dict(packages),
         "files": {f"{name}.{suffix}": hashlib.sha256(content[suffix]).hexdigest() for suffix in SUFFIXES},
     }
+    if settings:
+        statement["settings"] = settings.plain() if isinstance(settings, Settings) else dict(settings)
+    remove_torn(folder, name)
     certificate = folder / f"{name}.json"
     if not _unchanged(certificate, statement):
         full = {**statement, "digest": digest(statement), "commit": commit}
         text = json.dumps(full, indent=1, sort_keys=True, allow_nan=False) + "\n"
         folder.mkdir(parents=True, exist_ok=True)
-        _replace(
-            folder, {f"{name}.{suffix}": content[suffix] for suffix in SUFFIXES} | {certificate.name: text.encode()}
-        )
+        pictures = {folder / f"{name}.{suffix}": content[suffix] for suffix in SUFFIXES}
+        write_files(pictures | {certificate: text.encode()})
     return certificate
 
 
@@ -130,17 +127,6 @@ def to_csv(data: Numbers) -> str:
     writer.writerow(header)
     writer.writerows([[_plain(value) for value in row] for row in rows])
     return text.getvalue()
-
-
-def versions() -> dict[str, str]:
-    """Versions of Python and of the packages that numbers and pictures depend on."""
-    found = {"python": platform.python_version()}
-    for package in PACKAGES:
-        try:
-            found[package] = metadata.version(package).partition("+")[0]
-        except metadata.PackageNotFoundError:
-            continue
-    return found
 
 
 def _pictures(fig: Figure, profile: str) -> dict[str, bytes]:
@@ -195,16 +181,3 @@ def _unchanged(certificate: Path, statement: Mapping[str, Any]) -> bool:
         return False
     stated = json.loads(certificate.read_text(encoding="utf-8"))
     return bool(stated["digest"] == digest(dict(statement)))
-
-
-def _replace(folder: Path, content: Mapping[str, bytes]) -> None:
-    """Write all files beside their places, then rename them, in order."""
-    parts = {name: folder / f".{name}.{os.getpid()}.part" for name in content}
-    try:
-        for name, part in parts.items():
-            part.write_bytes(content[name])
-        for name, part in parts.items():
-            part.replace(folder / name)
-    finally:
-        for part in parts.values():
-            part.unlink(missing_ok=True)

@@ -50,10 +50,10 @@ certificate.save(
     "walk",
     data=scores,
     profile=profile,
-    settings={},
     seeds=sorted(set(scores["seed"])),
     results=sorted(set(scores["key"])),
-    sources="toy",
+    drawing_digest="toy",
+    packages={},
     caption="mean walk",
 ).name
 

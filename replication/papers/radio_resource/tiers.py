@@ -1,7 +1,5 @@
 """The behaviours behind the radio datasets: random, scripted, learned, and all of them mixed."""
 
-import os
-import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +19,7 @@ from replication.papers.radio_resource import collection
 from replication.papers.radio_resource.collection import Behaviour
 from replication.papers.radio_resource.dataset_settings import BACKBONES, PARTS, DatasetSettings
 from replication.seeding import stream
+from replication.writing import new_folder
 
 HEURISTICS = ("full_reuse", "tdm_users", "itlinq")
 WARM_UP_SHARE, EPSILON_SHARE = 10, 4  # at most one over these of a training is warm-up and falling ε
@@ -80,15 +79,9 @@ def train(path: Path, settings: DatasetSettings) -> None:
     trained = train_online(learner, world, (settings.seed,), NoRun(), steps=steps, evaluate_every=steps, record=log)
     behaviour = {"policies": [f"online {backbone}, second half"], "online": learner.plain(), "steps": steps}
     data = _scored(settings, log.log.data(_card(settings, world, behaviour)), settings.tier)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir(parents=True)
-    try:
-        save_discrete_policy(temporary / "policy", trained.last)
-        offline.write(temporary / "data", shuffled(settings, [data], settings.episodes))
-        os.replace(temporary, path)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+    with new_folder(path) as unfinished:
+        save_discrete_policy(unfinished / "policy", trained.last)
+        offline.write(unfinished / "data", shuffled(settings, [data], settings.episodes))
 
 
 def collected(settings: DatasetSettings, policy: DiscretePolicy | None) -> OfflineData:
