@@ -9,8 +9,10 @@ from toy_worlds import NoRun
 
 from replication.algos import alignment_kernel as kernel
 from replication.algos import transport_actions
+from replication.algos.alignment import Scale
+from replication.algos.alignment_potentials import interpolate
 from replication.algos.alignment_settings import AlignmentSettings
-from replication.algos.alignment_visits import VisitAlignment
+from replication.algos.alignment_visits import VisitAlignment, _labels
 from replication.algos.team_nets import Layout
 from replication.algos.team_ppo import TeamLearner
 from replication.algos.team_rollout import TeamCollector
@@ -117,7 +119,7 @@ def test_the_penalty_is_the_slope_of_the_distance_in_the_weights(make, nets, kin
 
 @pytest.mark.parametrize("placebo", ["none", "shuffled", "random"])
 def test_what_is_added_has_beta_times_the_norm_of_the_task(placebo):
-    alignment = AlignmentSettings(kind="tv", beta=0.3, placebo=placebo)
+    alignment = AlignmentSettings(kind="tv", beta=0.3, placebo=placebo, settling=0)
     learner, segment = segment_of(TeamSettings(**SMALL, alignment=alignment))
     learner.alignment.prepare(segment, learner.actor, 0)
     task = np.random.default_rng(1).normal(size=learner.actor.gradient.shape).astype(np.float32)
@@ -129,6 +131,39 @@ def test_what_is_added_has_beta_times_the_norm_of_the_task(placebo):
     penalty = learner.alignment.penalty(learner.actor)[0].reshape(2, -1)
     cosine = (added * penalty).sum(axis=1) / np.linalg.norm(added, axis=1) / np.linalg.norm(penalty, axis=1)
     assert np.all(np.abs(cosine) < 0.3) if placebo == "random" else cosine == pytest.approx([1.0, 1.0], rel=1e-4)
+
+
+def test_the_scale_is_measured_first_and_then_stays():
+    """A penalty a hundred times smaller later on pulls a hundred times less; with `settling=0` it pulls as hard."""
+    for settling, later in ((2, 0.003), (0, 0.3)):
+        scale = Scale(2, settling)
+        pulls = []
+        for size in (1.0, 3.0, 2.0, 0.02):
+            scale.begun += 1
+            task, own = np.array([4.0, 8.0]), np.array([size, 10 * size])
+            pulls.append(0.3 * scale.factor(task, own) * own / task)
+        assert pulls[-1] == pytest.approx([later, later])
+        assert np.all(pulls[0] == 0.0) == (settling == 2)
+        assert np.all(pulls[1] == 0.0) == (settling == 2)
+        assert pulls[2] == pytest.approx([0.3, 0.3])
+        again = Scale(2, settling)
+        again.restore(scale.state())
+        assert again.factor(task, own) == pytest.approx(scale.factor(task, own))
+    assert np.all(Scale(2, 0).factor(np.ones(2), np.zeros(2)) == 0.0)
+
+
+def test_nothing_is_added_while_the_scale_is_measured():
+    for kind, changes in {"kl": {}, "ot_barycenter": {"features": (4, 5)}}.items():
+        alignment = AlignmentSettings(kind=kind, beta=1.0, settling=3, **changes)
+        weights = []
+        for chosen in (alignment, alignment.but(beta=0.0)):
+            learner, segment = segment_of(TeamSettings(**SMALL, alignment=chosen))
+            for update in range(4):
+                learner.update(segment, update, 1e-2)
+                weights.append(learner.actor.flat.numpy().copy())
+        for update in range(3):
+            assert np.array_equal(weights[update], weights[4 + update]), (kind, update)
+        assert not np.array_equal(weights[3], weights[7])
 
 
 def test_shuffled_partners_answer_other_observations():
@@ -145,7 +180,9 @@ def test_shuffled_partners_answer_other_observations():
 def apart(kind, **changes):
     """Mean distance between policies during training for a reward that does not depend on them."""
     settings = TeamSettings(**SMALL | {"envs": 8}, entropy=0.0, learning_rate=5e-3)
-    settings = settings.but(alignment=AlignmentSettings(kind=kind, metric="equal", **changes), last_layer_gain=1.0)
+    settings = settings.but(
+        alignment=AlignmentSettings(kind=kind, metric="equal", settling=0, **changes), last_layer_gain=1.0
+    )
     return train_team(settings, Steady(2 * 8), (0, 1), NoRun(), updates=15).curves["policies_apart"]
 
 
@@ -203,6 +240,25 @@ def test_line_rewards_are_slopes_of_the_cost_and_costs_their_loops(kind):
     order = np.argsort(agent)
     x, f = agent[order], potential[order]
     assert np.allclose(np.diff(f), np.diff(x) * (x[1:] + x[:-1] - middle[1:] - middle[:-1]), atol=1e-5)
+
+
+def test_interpolation_finds_the_knots_that_a_bisection_finds():
+    rng = np.random.default_rng(0)
+    knots = np.sort(np.concatenate([rng.normal(size=(3, 30)), np.zeros((3, 4))], axis=1), axis=1)  # with ties
+    values, places = rng.normal(size=knots.shape), rng.normal(0.0, 2.0, size=(3, 500))
+    places[:, :34] = knots  # and at the knots themselves
+    found = np.empty(500)
+    interpolate(knots, values, places, found)
+    expected = np.zeros(500)
+    for line in range(3):
+        x, y = knots[line], values[line]
+        for i, place in enumerate(places[line]):
+            k = min(max(np.searchsorted(x, place), 1), 33)
+            rise = (y[k] - y[k - 1]) / (x[k] - x[k - 1]) if x[k] > x[k - 1] else 0.0
+            expected[i] += (y[k - 1] + rise * (place - x[k - 1])) / 3
+    assert np.allclose(found, expected, atol=1e-12)
+    interpolate(np.ones((1, 2)), np.ones((1, 2)), np.zeros((1, 3)), found[:3])  # all knots at one place
+    assert np.array_equal(found[:3], np.ones(3))
 
 
 def test_rewards_push_the_odd_agent_back():
@@ -278,8 +334,20 @@ def test_placebos_of_visits_keep_the_amount_and_lose_the_sense():
     assert slope(shuffled) < 0.2 * slope(real)
 
 
+def test_shuffled_labels_stay_for_an_episode():
+    """Rewards of the placebo are as smooth in time as those they stand for: only whose visits they are is lost."""
+    labels = _labels((50, 10, 3), 5, np.random.default_rng(0))
+    assert np.all(np.sort(labels, axis=-1) == np.arange(3))
+    assert np.all(labels[:, :5] == labels[:, :1])
+    assert np.all(labels[:, 5:] == labels[:, 5:6])
+    assert not np.array_equal(labels[:, 0], labels[:, 5])
+    assert len(np.unique(labels[:, 0], axis=0)) == 6
+
+
 def test_alignment_of_visits_is_a_second_value_at_the_scale_of_the_task():
-    settings = TeamSettings(**SMALL, alignment=AlignmentSettings(kind="ot_barycenter", features=(4, 5), beta=0.5))
+    settings = TeamSettings(
+        **SMALL, alignment=AlignmentSettings(kind="ot_barycenter", features=(4, 5), beta=0.5, settling=0)
+    )
     learner, segment = segment_of(settings)
     samples = learner._samples(segment, 0)
     assert samples.target.shape[-1] == 2
@@ -295,7 +363,8 @@ def test_shaping_telescopes_and_its_factor_stays():
     learner, segment = segment_of(settings)
     paid = learner.alignment.shaping(segment, segment.cut, 0.9)
     factor = learner.alignment.factor.copy()
-    assert paid.reshape(2, -1).std(axis=1) == pytest.approx(0.7 * segment.reward.reshape(2, -1).std(axis=1), rel=1e-3)
+    within = paid[~np.broadcast_to(segment.cut, paid.shape)]
+    assert within.reshape(2, -1).std(axis=1) == pytest.approx(0.7 * segment.reward.reshape(2, -1).std(axis=1), rel=1e-3)
     discounted = (paid * 0.9 ** np.arange(4)).sum(axis=-1)  # one whole episode per lane
     assert np.allclose(discounted, -0.7 * factor[:, None] * segment.before[:, :, 0], atol=1e-6)
     segment.reward = 5 * segment.reward

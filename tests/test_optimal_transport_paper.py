@@ -25,7 +25,7 @@ EXPERIMENTS = {one.name: one for one in discovery.experiments(PAPER)}
 CLAIMS = claims.load_claims(discovery.folder(PAPER) / "claims.toml")
 NOTEBOOK = (Path(__file__).parents[1] / "notebooks" / "04_optimal_transport.py").read_text()
 PRIMARY = ("teams",)
-TUNING = "beta"
+TUNING = ("tuning", "beta")
 
 TINY_LEARNER: dict[str, Any] = {"learner__envs": 4, "learner__hidden": (16, 16)}
 TINY_JUDGE: dict[str, Any] = {"test_episodes": 6, "validation_episodes": 4}
@@ -84,10 +84,10 @@ def test_a_run_gives_every_number_that_claims_ask_for(name):
 
 def test_primary_experiments_have_twenty_seeds_and_tuning_seeds_are_nobody_elses():
     assert all(EXPERIMENTS[name].seeds("full") == tuple(range(20)) for name in PRIMARY)
-    tuning = set(EXPERIMENTS[TUNING].seeds("full"))
+    tuning = {seed for name in TUNING for seed in EXPERIMENTS[name].seeds("full")}
     for name, experiment in EXPERIMENTS.items():
         for profile in ("smoke", "quick", "full"):
-            assert name == TUNING or not tuning & set(experiment.seeds(profile)), name
+            assert name in TUNING or not tuning & set(experiment.seeds(profile)), name
 
 
 def test_arms_that_are_compared_seed_by_seed_meet_the_same_episodes():
@@ -103,12 +103,27 @@ def test_arms_that_are_compared_seed_by_seed_meet_the_same_episodes():
             assert len(seeds[0] & seeds[1]) >= claim.min_seeds, claim.id
 
 
-def test_strengths_are_those_with_the_best_area_on_the_tuning_seeds():
-    table = score_table([EXPERIMENTS[TUNING]], "full", open_store())
+def tuned_areas(name):
+    """Arm -> mean area over the tuning seeds of a sweep that is published whole."""
+    table = score_table([EXPERIMENTS[name]], "full", open_store())
     areas = table[table["metric"] == "area"].groupby("arm")["value"].mean()
-    if len(areas) < len(EXPERIMENTS[TUNING].arms("full")):
-        pytest.skip("the sweep of beta is not published yet")
-    for label in arms_teams.SWEPT:
+    if len(areas) < len(EXPERIMENTS[name].arms("full")):
+        pytest.skip(f"the sweep {name!r} is not published yet")
+    return areas
+
+
+def test_step_sizes_and_minibatches_are_those_with_the_best_area_on_the_tuning_seeds():
+    areas = tuned_areas("tuning")
+    for label in arms_teams.TUNED:
+        of_kind = {pair: areas[f"{label}, rate {pair[0]:g}, {pair[1]} minibatches"] for pair in arms_teams.TUNING_GRID}
+        chosen = arms_teams.learner(label)
+        best = max(of_kind, key=of_kind.__getitem__)
+        assert (chosen.learning_rate, chosen.minibatches) == best, label
+
+
+def test_strengths_are_those_with_the_best_area_on_the_tuning_seeds():
+    areas = tuned_areas("beta")
+    for label in set(arms_teams.SWEPT) & set(arms_teams.BETAS):
         of_kind = {beta: areas[f"{label}, beta {beta:g}"] for beta in arms_teams.GRID}
         assert arms_teams.BETAS[label] == max(of_kind, key=of_kind.__getitem__), label
 
@@ -136,7 +151,7 @@ def test_every_team_differs_from_the_independent_one_in_what_its_label_says():
 
 
 def test_controllers_that_score_more_are_farther_apart_within_episodes():
-    """Why alignment of visits within episodes is predicted to harm: the facts' measurement, here on other episodes."""
+    """Why alignment of visits within episodes is predicted to harm; measured before the study on other episodes."""
     names = ("all_to_one", "greedy", "fixed_role", "hungarian_dynamic")
     played = [play_scripted(ScriptedStudy(controller=name, test_episodes=100), (0,), NoRun()).scores for name in names]
     assert list(np.argsort([one["score"][0] for one in played])) == [0, 1, 2, 3]

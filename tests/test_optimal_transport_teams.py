@@ -49,9 +49,9 @@ def test_arms_are_valid_settings_that_differ_and_a_small_profile_has_some_of_the
             replication.make(study.world, num_envs=1, **study.options)
     assert len(arms["smoke"]) >= 1
     assert len(arms["full"]) == {
-        "scripted_arms": 21, "team_arms": 9, "control_arms": 9, "team_size_arms": 12, "continuous_arms": 6,
-        "task_arms": 20, "beta_arms": 42, "frequency_arms": 11, "ablation_arms": 10, "factorial_arms": 16,
-        "many_agents_arms": 12,
+        "scripted_arms": 21, "team_arms": 9, "control_arms": 10, "team_size_arms": 12, "continuous_arms": 6,
+        "task_arms": 20, "tuning_arms": 36, "beta_arms": 43, "frequency_arms": 11, "ablation_arms": 11,
+        "factorial_arms": 16, "many_agents_arms": 12,
     }[name]  # fmt: skip
 
 
@@ -88,10 +88,17 @@ def test_the_same_team_is_the_same_run_in_every_experiment():
 def test_strengths_of_placebos_are_those_of_what_they_stand_beside():
     strong = arms_teams.BETAS["OT barycenter"]
     arms = arms_teams.team_arms("full") | arms_teams.control_arms("full")
-    for label in ("OT barycenter", "shuffled placebo", "random placebo", "centralised critic, OT barycenter"):
+    for label in (
+        "OT barycenter",
+        "OT within episodes",
+        "shuffled placebo",
+        "random placebo",
+        "centralised critic, OT barycenter",
+    ):
         assert arms[label].learner.alignment.beta == strong, label
     assert arms["wanted diversity"].learner.alignment.wanted == arms_teams.WANTED
     swept = arms_teams.beta_arms("full")
+    assert not swept.pop("independent").learner.alignment.active
     assert {study.learner.alignment.beta for study in swept.values()} == set(arms_teams.GRID)
 
 
@@ -226,7 +233,7 @@ def test_how_much_potentials_change_is_told_where_they_are_computed_twice(learne
 @pytest.mark.parametrize(
     ("study", "message"),
     [
-        (ScriptedStudy(controller="hungarian"), "unknown controller 'hungarian'"),
+        (ScriptedStudy(controller="hungarien"), "unknown controller 'hungarien' .did you mean hungarian"),
         (ScriptedStudy(world="navigation/spred3"), "unknown navigation world 'spred3'"),
         (ScriptedStudy(world="navigatoin/spread3"), "unknown"),
         (ScriptedStudy(options={"raduis": 0.1}), "unknown setting 'raduis'"),

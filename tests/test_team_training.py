@@ -171,6 +171,7 @@ def test_arms_of_continuous_actions_train_in_navigation(name):
     [
         (lambda: arm("A13"), "unknown arm 'A13'"),
         (lambda: arm("A0", nets="one"), "nets"),
+        (lambda: arm("A9", alignment__beta=0.1), "kind 'diversity' needs beta < 0"),
         (lambda: arm("A1", alignment__beta=-0.1), "beta must be >= 0 unless kind is 'diversity'"),
         (lambda: arm("A6", alignment__beta=1.5), "share of the way"),
         (lambda: arm("A1", alignment__kind="otaction"), "kind"),

@@ -13,7 +13,6 @@ from replication.algos.alignment import Alignment
 from replication.algos.alignment_kernel import JEFFREYS, TRANSPORT, VARIATION, compare_choices, compare_gaussians
 from replication.algos.alignment_settings import AlignmentSettings
 from replication.algos.fast_mlp import sizes
-from replication.algos.nets import Arrays
 from replication.algos.optimisers import Trainable
 from replication.algos.team_mlp import outputs_of, weight_slopes
 from replication.algos.team_nets import Layout
@@ -75,10 +74,11 @@ class PolicyAlignment(Alignment):
         penalty, distance = self.penalty(actor)
         self.numbers.setdefault("policies_apart", distance)
         penalty = penalty.reshape(task.shape)
+        size = np.linalg.norm(penalty, axis=1)
         if self.settings.placebo == "random":
             penalty = np.stack([generator.standard_normal(task.shape[1], np.float32) for generator in self.generators])
-        norms = np.linalg.norm(task, axis=1), np.linalg.norm(penalty, axis=1)
-        share = self.beta * self._wish(distance) * norms[0] / np.maximum(norms[1], 1e-20)
+            penalty *= (size / np.linalg.norm(penalty, axis=1))[:, None]
+        share = self.beta * self._wish(distance) * self.scale.factor(np.linalg.norm(task, axis=1), size)
         task += share[:, None].astype(np.float32) * penalty
 
     def _wish(self, distance: np.ndarray) -> np.ndarray:
@@ -112,10 +112,11 @@ class PolicyAlignment(Alignment):
         """(S, A, U) of every agent."""
         return np.ascontiguousarray(flat[:, -self._rest :]).reshape(len(self.seeds), self.layout.agents, -1)
 
-    def state(self) -> Arrays:
-        return {} if self.partners is None else {"partners": self.partners}
+    def state(self) -> dict[str, Any]:
+        return super().state() | ({} if self.partners is None else {"partners": self.partners})
 
-    def restore(self, state: Arrays) -> None:
+    def restore(self, state: dict[str, Any]) -> None:
+        super().restore(state)
         self.partners = np.array(state["partners"]) if "partners" in state else None
 
 

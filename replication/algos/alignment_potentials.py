@@ -10,7 +10,7 @@ from numba import njit
 from replication.algos.alignment_settings import AlignmentSettings
 from replication.algos.nets import Arrays
 from replication.algos.transport_barycenters import barycenter
-from replication.algos.transport_closed_forms import line_signals
+from replication.algos.transport_closed_forms import sorted_signals
 from replication.algos.transport_plans import cost_scale, entropic, ground_cost, self_potential
 from replication.algos.transport_settings import NotConverged
 
@@ -24,21 +24,17 @@ def line_potentials(samples: np.ndarray, lines: np.ndarray, settings: AlignmentS
     Returns:
         knots, values: (A, L, m) places in order and potentials (or costs) there; lines: (d, L); costs: (A,) W_p^p.
     """
-    placed = samples @ lines
+    placed = np.ascontiguousarray(np.moveaxis(samples @ lines, 1, 2))  # (A, L, m)
+    knots = np.sort(placed, axis=-1)
     goal = {
-        "barycenter": lambda: np.sort(placed, axis=1).mean(axis=0),
-        "pool": lambda: placed.reshape(-1, placed.shape[-1]),
-        "leader": lambda: placed[0],
+        "barycenter": lambda: knots.mean(axis=0),
+        "pool": lambda: np.sort(np.moveaxis(placed, 0, 1).reshape(placed.shape[1], -1), axis=-1),
+        "leader": lambda: knots[0],
     }[settings.target]()
-    knots, values, costs = [], [], []
-    for own in placed:
-        potential, spent = line_signals(own, goal, settings.transport.power)
-        order = np.argsort(own, axis=0, kind="stable")
-        chosen = potential if settings.signal == "dual" else spent
-        knots.append(np.take_along_axis(own, order, axis=0).T)
-        values.append(np.take_along_axis(chosen, order, axis=0).T)
-        costs.append(spent.mean())
-    return {"knots": np.stack(knots), "values": np.stack(values), "lines": lines, "costs": np.array(costs)}
+    signals = [sorted_signals(own.T, goal.T, settings.transport.power) for own in knots]
+    values = np.stack([signal[0 if settings.signal == "dual" else 1].T for signal in signals])
+    costs = np.array([spent.mean() for _, spent in signals])
+    return {"knots": knots, "values": np.ascontiguousarray(values), "lines": lines, "costs": costs}
 
 
 def entropic_potentials(samples: np.ndarray, settings: AlignmentSettings) -> Arrays:
@@ -103,11 +99,21 @@ def interpolate(knots, values, places, found):
     """
     lines, count = knots.shape
     found[:] = 0.0
+    below = np.empty(count + 1, dtype=np.int64)  # of every of `count` equal bins: knots before its left edge
     for line in range(lines):
         x, y = knots[line], values[line]
+        bins = count / (x[-1] - x[0]) if x[-1] > x[0] else 0.0
+        k = 0
+        for b in range(count + 1):
+            while k < count and (x[k] - x[0]) * bins < b:
+                k += 1
+            below[b] = k
         for i in range(places.shape[1]):
             place = places[line, i]
-            k = min(max(np.searchsorted(x, place), 1), count - 1)
+            k = below[int(min(max((place - x[0]) * bins, 0.0), count))]
+            while k < count and x[k] < place:  # the knot that a bisection would find
+                k += 1
+            k = min(max(k, 1), count - 1)
             width = x[k] - x[k - 1]
             rise = (y[k] - y[k - 1]) / width if width > 0 else 0.0
             found[i] += (y[k - 1] + rise * (place - x[k - 1])) / lines

@@ -37,10 +37,19 @@ class AlignmentSettings(Settings):
     beta: float = setting(
         0.1,
         "strength: share of the task's own gradient norm (policies), advantage deviation (visits) or reward deviation "
-        "(shaping); share of the way to the mean (parameter_average); below 0 only for diversity",
+        "(shaping), all as they are at the start; share of the way to the mean (parameter_average); below 0 only for "
+        "diversity",
         origin="ours (A-322)",
         ge=-10,
         le=10,
+    )
+    settling: int = setting(
+        10,
+        "first updates in which a term is only measured, to fix the scale that beta stands for; 0: it is brought to "
+        "the task's scale again in every minibatch (policies) or update (visits)",
+        unit="update",
+        origin="ours (A-322)",
+        ge=0,
     )
     fade: bool = setting(False, "beta falls linearly to 0 over the training", origin="ours (A-322)")
     every: int = setting(
@@ -71,7 +80,7 @@ class AlignmentSettings(Settings):
     standardise: bool = setting(
         True, "features are compared in units of their deviation over all agents' visits", origin="ours (A-327)"
     )
-    visits: int = setting(256, "visits per agent from which potentials are computed", origin="ours (A-327)", ge=2)
+    visits: int = setting(1024, "visits per agent from which potentials are computed", origin="ours (A-327)", ge=2)
     target: Literal["barycenter", "pool", "leader"] = setting(
         "barycenter", "what visits are aligned to: the team's barycenter, all visits, or the first agent's",
         origin=f"2506.12497; others: {PAPER}",
@@ -92,6 +101,8 @@ class AlignmentSettings(Settings):
         kind = self.kind
         if self.beta < 0 and kind != "diversity":
             raise ValueError(f"beta must be >= 0 unless kind is 'diversity', got {self.beta:g} for kind {kind!r}")
+        if kind == "diversity" and self.beta >= 0 and self.wanted is None:
+            raise ValueError(f"kind 'diversity' needs beta < 0, or `wanted` with beta >= 0, got beta {self.beta:g}")
         if kind == "parameter_average" and self.beta > 1:
             raise ValueError(f"beta is a share of the way to the mean and must be <= 1 for {kind!r}, got {self.beta:g}")
         if self.wanted is not None and (kind != "diversity" or self.beta < 0):

@@ -41,7 +41,7 @@ class VisitAlignment(Alignment):
         generators = [seeding.stream("alignment", seed, update) for seed in self.seeds]
         labels = None
         if self.settings.placebo == "shuffled":
-            labels = np.stack([_labels(visits.shape[1:4], generator) for generator in generators])
+            labels = np.stack([_labels(visits.shape[1:4], self.horizon, generator) for generator in generators])
             visits = np.take_along_axis(visits, labels[..., None], axis=3)
         paid = (
             self._episodes(visits) if self.settings.kind == "ot_episode" else self._pooled(visits, generators, update)
@@ -112,10 +112,11 @@ class VisitAlignment(Alignment):
         paid = np.stack([one[which] for one in signals]).reshape(agents, self.horizon, len(parts), -1).mean(axis=-1)
         return -paid.transpose(2, 1, 0).reshape(seeds, envs, time, agents)
 
-    def state(self) -> dict:
-        return {"kept": {str(place): one for place, one in enumerate(self.kept)}}
+    def state(self) -> dict[str, Any]:
+        return super().state() | {"kept": {str(place): one for place, one in enumerate(self.kept)}}
 
-    def restore(self, state: dict) -> None:
+    def restore(self, state: dict[str, Any]) -> None:
+        super().restore(state)
         kept = state.get("kept", {})
         self.kept = [{name: np.array(a) for name, a in kept[str(place)].items()} for place in range(len(kept))]
 
@@ -130,9 +131,11 @@ def _standardised(points: np.ndarray, scale: Arrays) -> np.ndarray:
     return (points - scale["shift"]) * scale["factor"] if "shift" in scale else points
 
 
-def _labels(shape: tuple[int, ...], generator: np.random.Generator) -> np.ndarray:
-    """(E, T, A) a random order of the agents for every step of every lane."""
-    return generator.random(shape).argsort(axis=-1)
+def _labels(shape: tuple[int, ...], horizon: int, generator: np.random.Generator) -> np.ndarray:
+    """(E, T, A) a random order of the agents for every `horizon` steps of every lane: rewards stay smooth in time."""
+    envs, time, agents = shape
+    orders = generator.random((envs, -(-time // horizon), agents)).argsort(axis=-1)
+    return np.repeat(orders, horizon, axis=1)[:, :time]
 
 
 def _moved(paid: np.ndarray, generator: np.random.Generator) -> np.ndarray:

@@ -147,9 +147,9 @@ class TeamLearner:
             value, following = scale.to_returns(now[..., stream]), scale.to_returns(after[..., stream])
             gain = gae(reward, value, following, ended, cut, self.settings.gamma, self.settings.gae_lambda)
             scale.update(gain + value)
-            gains.append(normalise(gain))
+            gains.append(self.alignment.weigh(gain) if stream else normalise(gain))
             targets.append(scale.to_scaled(gain + value))
-        gain = gains[0] if len(gains) == 1 else gains[0] + np.float32(self.alignment.beta) * gains[1]
+        gain = sum(gains)
         discrete = self.discrete
         return TeamSamples(
             seen=self._grouped(segment.seen),

@@ -105,6 +105,7 @@ ARMS: dict[str, dict[str, Any]] = {
     "A12+A2": {"critic_sees": "state", "alignment": {"kind": "ot_barycenter"}},
     "P1": {"alignment": {"kind": "ot_barycenter", "placebo": "shuffled"}},
     "P2": {"alignment": {"kind": "ot_barycenter", "placebo": "random"}},
+    "P3": {"alignment": {"kind": "ot_action", "placebo": "random"}},
     "quantile": {"critic": "quantile"},
 }
 
@@ -112,9 +113,10 @@ ARMS: dict[str, dict[str, Any]] = {
 def arm(name: str, **changes: Any) -> TeamSettings:
     """Settings of a named arm, with changes; `alignment__beta=0.3` reaches into its alignment.
 
-    Source: the study's plan (facts of 2401.10949, section 6): A0 independent, A1 action-level transport, A2 pooled
-    barycenter, A3 within episodes, A4 KL, A5 total variation, A6 parameter averaging, A7 sharing, A8 with agent
-    numbers, A9 diversity, A10 potential shaping, A11 assignment in view, A12 centralised critic, P1 and P2 placebos.
+    The arms are ours (2401.10949 has no experiments) and were fixed before the study: A0 independent, A1 action-level
+    transport, A2 pooled barycenter, A3 within episodes, A4 KL, A5 total variation, A6 parameter averaging, A7 sharing,
+    A8 with agent numbers, A9 diversity, A10 potential shaping, A11 assignment in view, A12 centralised critic; those
+    with P are placebos.
 
     Raises:
         BadInput: unknown arm, unknown setting, or a value out of range.

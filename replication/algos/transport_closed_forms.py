@@ -45,11 +45,19 @@ def line_signals(x: np.ndarray, y: np.ndarray, power: int) -> tuple[np.ndarray, 
     Returns:
         (n, P) potentials f with mean 0, and (n, P) costs per unit of mass, in the order of `x`.
     """
-    i, j, mass = staircase(len(x), len(y))
     order = np.argsort(x, axis=0, kind="stable")
-    left, right = np.take_along_axis(x, order, axis=0), np.sort(y, axis=0)
+    found = sorted_signals(np.take_along_axis(x, order, axis=0), np.sort(y, axis=0), power)
+    signals = np.empty_like(found[0]), np.empty_like(found[1])
+    for signal, values in zip(signals, found, strict=True):
+        np.put_along_axis(signal, order, values, axis=0)
+    return signals
+
+
+def sorted_signals(left: np.ndarray, right: np.ndarray, power: int) -> tuple[np.ndarray, np.ndarray]:
+    """`line_signals` of points that are in order along the first axis."""
+    i, j, mass = staircase(len(left), len(right))
     pieces = mass[:, None] * np.abs(left[i] - right[j]) ** power
-    spent = np.add.reduceat(pieces, np.searchsorted(i, np.arange(len(x))), axis=0) * len(x)
+    spent = np.add.reduceat(pieces, np.searchsorted(i, np.arange(len(left))), axis=0) * len(left)
     turn = np.flatnonzero(np.diff(i))  # the last piece of every point but the last one
     rise = sum(
         np.abs(left[1:] - right[end]) ** power - np.abs(left[:-1] - right[end]) ** power
@@ -57,11 +65,7 @@ def line_signals(x: np.ndarray, y: np.ndarray, power: int) -> tuple[np.ndarray, 
     )
     potential = np.zeros_like(left)
     potential[1:] = np.cumsum(0.5 * rise, axis=0)
-    potential -= potential.mean(axis=0)
-    signals = np.empty_like(left), np.empty_like(left)
-    for signal, values in zip(signals, (potential, spent), strict=True):
-        np.put_along_axis(signal, order, values, axis=0)
-    return signals
+    return potential - potential.mean(axis=0), spent
 
 
 def directions(features: int, count: int, seed: int) -> np.ndarray:

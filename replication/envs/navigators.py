@@ -1,8 +1,8 @@
 """Scripted controllers of the navigation worlds, from random to the assignment oracle, and the score between them.
 
 They share one steering law (A-308): push along the axis of the largest error of the predicted stopping point. It is
-tuned to give the reference returns of the study's plan (300 episodes of an earlier implementation), not to be optimal:
-`brake=0.6` is sharper.
+tuned to come near the returns of scripted teams that we measured before the study (300 episodes each, in a separate
+program for the same task), not to be optimal: `brake=0.6` is sharper.
 """
 
 from typing import Any, ClassVar, Literal
@@ -208,6 +208,7 @@ NAVIGATORS: dict[str, type[Navigator]] = {
     "fixed_role": FixedRole,
     "hungarian_static": HungarianStatic,
     "hungarian_dynamic": HungarianDynamic,
+    "hungarian": HungarianDynamic,
 }
 
 

@@ -3,7 +3,7 @@
 Labels are what figures, tables and claims call an arm.
 """
 
-from itertools import combinations
+from itertools import combinations, product
 from typing import Any
 
 from replication.algos.team_settings import TeamSettings, arm
@@ -29,15 +29,15 @@ LEARNERS = {
     "centralised critic, OT barycenter": "A12+A2",
     "shuffled placebo": "P1",
     "random placebo": "P2",
+    "OT actions, random placebo": "P3",
     "quantile critic": "quantile",
 }
-# Strengths of alignment in all arms that do not sweep it. They are set from the experiment `beta` (tuning seeds, by
-# area) before any other arm with alignment runs on seeds of its own, and stay then (A-322, A-365). Until it has run
-# they are what an unswept study would take: a tenth of the task's own gradient, a hundredth of the way to the mean.
+# Strengths of alignment in all arms that do not sweep it: the best of the experiment `beta` (tuning seeds, by area),
+# set before any other arm with alignment ran on seeds of its own (A-322, A-365). Alignment within episodes, which is
+# predicted to harm, is as strong as that to the barycenter: its own best would be the least harmful one.
 BETAS = {
     "OT actions": 0.1,
     "OT barycenter": 0.1,
-    "OT within episodes": 0.1,
     "KL": 0.1,
     "total variation": 0.1,
     "averaging": 0.01,
@@ -47,6 +47,8 @@ BETAS = {
 }
 STRENGTH_OF = {  # these are as strong as the arm they stand beside
     "centralised critic, OT barycenter": "OT barycenter",
+    "OT within episodes": "OT barycenter",
+    "OT actions, random placebo": "OT actions",
     "shuffled placebo": "OT barycenter",
     "random placebo": "OT barycenter",
 }
@@ -55,6 +57,8 @@ WANTED = 0.5  # mean distance between policies that "wanted diversity" aims at; 
 SIX = ("independent", "OT actions", "OT barycenter", "KL", "sharing with numbers", "OT potential")
 SWEPT = ("OT actions", "OT barycenter", "OT within episodes", "KL", "total variation", "averaging", "OT potential")
 GRID = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
+TUNED = ("independent", "sharing", "sharing with numbers", "centralised critic")
+TUNING_GRID = tuple(product((1e-3, 3e-3, 6e-3), (8, 16, 32)))  # learning rate, minibatches
 CONTROLLERS = (
     "random", "no_operation", "all_to_one", "greedy", "fixed_role", "hungarian_static", "hungarian_dynamic",
 )  # fmt: skip
@@ -129,7 +133,7 @@ def control_arms(profile: Profile) -> dict[str, TeamStudy]:
     """Other ways to draw a team together or apart, and what more information does."""
     every = ("total variation", "averaging", "diversity", "wanted diversity", "assignment in view",
              "centralised critic", "centralised critic, OT barycenter", "random placebo",
-             "quantile critic")  # fmt: skip
+             "OT actions, random placebo", "quantile critic")  # fmt: skip
     quick = ("assignment in view", "centralised critic")
     return _teams(profile, _some(profile, quick, quick, every))
 
@@ -178,10 +182,23 @@ def many_agents_arms(profile: Profile) -> dict[str, TeamStudy]:
 # ---- what about alignment matters --------------------------------------------------------------------------------
 
 
-def beta_arms(profile: Profile) -> dict[str, TeamStudy]:
-    """Strengths of every alignment, on tuning seeds."""
-    labels = _some(profile, ("OT barycenter",), (), SWEPT)
+def tuning_arms(profile: Profile) -> dict[str, TeamStudy]:
+    """Step sizes and minibatches of every way to learn without alignment, with equal effort, on tuning seeds."""
+    labels = _some(profile, ("independent",), (), TUNED)
     return {
+        f"{label}, rate {rate:g}, {parts} minibatches": team(
+            profile, learner(label, learning_rate=rate, minibatches=parts), updates=OTHER_UPDATES["beta"]
+        )
+        for label in labels
+        for rate, parts in (TUNING_GRID if profile == "full" else TUNING_GRID[4:5])
+    }
+
+
+def beta_arms(profile: Profile) -> dict[str, TeamStudy]:
+    """Strengths of every alignment, on tuning seeds, and none."""
+    labels = _some(profile, ("OT barycenter",), (), SWEPT)
+    none = _teams(profile, ("independent",) if labels else (), updates=OTHER_UPDATES["beta"])
+    return none | {
         f"{label}, beta {beta:g}": team(profile, learner(label, alignment__beta=beta), updates=OTHER_UPDATES["beta"])
         for label in labels
         for beta in (GRID if profile == "full" else GRID[3:5])
@@ -197,7 +214,7 @@ def frequency_arms(profile: Profile) -> dict[str, TeamStudy]:
     return arms | {f"every {every}, double rate": team(profile, faster.but(alignment__every=every)) for every in double}
 
 
-# With 256 visits, entropic plans would take five times as long as all the rest (A-368).
+# With 1024 visits, entropic plans would take five times as long as all the rest (A-368).
 FEWER: dict[str, Any] = {"alignment__visits": 64}
 # Each variant changes one thing of the alignment to the barycenter; the entropic one stands beside fewer visits.
 ABLATION: dict[str, dict[str, Any]] = {
@@ -210,6 +227,7 @@ ABLATION: dict[str, dict[str, Any]] = {
     "fewer visits": FEWER,
     "fewer visits, entropic": {"alignment__transport__method": "sinkhorn", **FEWER},
     "fading": {"alignment__fade": True},
+    "scaled again in every update": {"alignment__settling": 0},
     "three times as strong": {"alignment__beta": 3.0 * BETAS["OT barycenter"]},
 }
 

@@ -1,7 +1,7 @@
 """Experiments of the optimal-transport paper: arms, seeds and what one run does.
 
-Primary contrasts of teams have 20 seeds, other comparisons 10, sweeps 5, crowds and slow timings 3; what draws nothing
-has one. The strengths of alignment were chosen on seeds of their own (experiment `beta`).
+Primary contrasts of teams have 20 seeds, other comparisons 10, sweeps 5, tuning and slow timings 3; what draws nothing
+has one. Step sizes and strengths of alignment were chosen on seeds of their own (experiments `tuning` and `beta`).
 """
 
 from collections.abc import Callable
@@ -62,7 +62,8 @@ def _teams(name: str, arms_of: Callable, seeds: int, first: int = 0) -> Experime
 
 EXPERIMENTS = (
     _one("scripted", ScriptedStudy, arms_teams.scripted_arms, COMPARISON, teams.play_scripted),
-    _teams("beta", arms_teams.beta_arms, FEW, FIRST_TUNING_SEED),
+    _teams("tuning", arms_teams.tuning_arms, FEW, FIRST_TUNING_SEED),
+    _teams("beta", arms_teams.beta_arms, SWEEP, FIRST_TUNING_SEED),
     _teams("teams", arms_teams.team_arms, PRIMARY),
     _teams("controls", arms_teams.control_arms, COMPARISON),
     _teams("team_sizes", arms_teams.team_size_arms, COMPARISON),
@@ -72,7 +73,7 @@ EXPERIMENTS = (
     _one("adaptation", AdaptationStudy, arms_adaptation.adaptation_arms, COMPARISON, adaptation.measure_adaptation),
     _teams("ablation", arms_teams.ablation_arms, SWEEP),
     _teams("factorial", arms_teams.factorial_arms, COMPARISON),
-    _teams("many_agents", arms_teams.many_agents_arms, FEW),
+    _teams("many_agents", arms_teams.many_agents_arms, SWEEP),
     _one("distance_scaling", DistanceScalingStudy, arms_plans.distance_scaling_arms, FEW,
          plans_scaling.measure_distances),
     _one("assignment_scaling", AssignmentScalingStudy, arms_plans.assignment_scaling_arms, SWEEP,

@@ -35,7 +35,7 @@ MARKS = {name: LOOKS[name] for name in SCRIPTED} | {"gate": Look("gate", "#b0303
 GATED = ("independent", "sharing", "sharing with numbers", "centralised critic")
 PANELS = {
     "Transport, and its placebos": ("OT potential", "OT actions", "OT barycenter", "OT within episodes",
-                                    "shuffled placebo", "random placebo"),
+                                    "shuffled placebo", "random placebo", "OT actions, random placebo"),
     "Other ways to be alike, or not": ("KL", "total variation", "averaging", "diversity", "wanted diversity"),
     "One net, more in view, other critics": ("sharing", "sharing with numbers", "centralised critic",
                                              "centralised critic, OT barycenter", "assignment in view",

@@ -171,9 +171,14 @@ def _spent(trained: TrainedTeam, count: int) -> Arrays:
 
 
 def _changes(curves: Arrays) -> Arrays:
-    """How much potentials differ from those of the refresh before, where there was a second one."""
+    """How much potentials differ from those of the refresh before, where there was a second one; failed solutions."""
+    found = {}
+    if "transport_failures" in curves:
+        found["transport_failures"] = curves["transport_failures"].sum(axis=1)
     changed = curves.get("potentials_changed", np.full((1, 1), np.nan))
-    return {} if np.isnan(changed).all(axis=1).any() else {"potentials_changed": np.nanmean(changed, axis=1)}
+    if not np.isnan(changed).all(axis=1).any():
+        found["potentials_changed"] = np.nanmean(changed, axis=1)
+    return found
 
 
 def _joined(rows: list[Arrays]) -> Arrays:
