@@ -10,12 +10,12 @@ import pytest
 from figure_checks import checked, table_of
 
 import replication
+from replication import drawing_lines
 from replication.drawing import COLUMNS
 from replication.envs.networked_mdp import hops
 from replication.papers.general_utilities import (
     arms,
     arms_training,
-    figures,
     figures_continuous,
     figures_decay,
     figures_estimates,
@@ -105,17 +105,17 @@ def test_every_figure_is_drawn_before_anything_has_run():
 
 def test_a_sweep_is_the_mean_of_each_arm_with_an_interval_around_it():
     rows = [("x", f"batch {b}", s, "rmse", b + s) for b in (4, 2) for s in range(6)]
-    x, band = figures.sweep(table_of(rows), "x", {4.0: "batch 4", 2.0: "batch 2", 8.0: "batch 8"}, "rmse")
+    x, band = drawing_lines.sweep(table_of(rows), "x", {4.0: "batch 4", 2.0: "batch 2", 8.0: "batch 8"}, "rmse")
     assert x.tolist() == [2, 4]
     assert band.middle == pytest.approx([4.5, 6.5])
     assert np.all((band.low < band.middle) & (band.middle < band.high))
-    assert figures.sweep(table_of(rows), "y", {4.0: "batch 4"}, "rmse") is None
+    assert drawing_lines.sweep(table_of(rows), "y", {4.0: "batch 4"}, "rmse") is None
 
 
 def test_labels_are_matched_as_a_whole():
     table = table_of([("x", arm, 0, "m", 1.0) for arm in ("line, kappa 1", "line, kappa 1, entropy 0.3", "line")])
-    assert figures.arms_like(table, "x", r"line, kappa (\d)") == {"line, kappa 1": ("1",)}
-    assert figures.arms_like(table, "other", ".+") == {}
+    assert drawing_lines.arms_like(table, "x", r"line, kappa (\d)") == {"line, kappa 1": ("1",)}
+    assert drawing_lines.arms_like(table, "other", ".+") == {}
 
 
 def test_decay_shows_the_front_bound_and_no_rounding():
@@ -152,7 +152,9 @@ def test_names_stand_level_with_the_ends_of_their_lines():
     ends = {"kappa 0": 0.02, "kappa 1": 3.0, "kappa 2": 400.0}
     looks = tasks.LOOKS
     lines = {name: (np.arange(1.0, 4), flat(np.array([1.0, 1.0, end]))) for name, end in ends.items()}
-    figures.draw_lines(ax, lines, xlabel="x", ylabel="y", looks=looks, scales=("log", "log"), levels={"kappa 0": 1e-4})
+    drawing_lines.draw_lines(
+        ax, lines, xlabel="x", ylabel="y", looks=looks, scales=("log", "log"), levels={"kappa 0": 1e-4}
+    )
     heights = {text.get_text(): text.get_position()[1] for text in ax.texts if text.get_gid() == "direct-label"}
     for name, end in ends.items():
         at = ax.transAxes.inverted().transform(ax.transData.transform((3.0, end)))[1]
@@ -166,7 +168,7 @@ def flat(values):
 def test_log_axes_leave_out_what_they_cannot_show():
     _, ax = theme.figure()
     band = Band(np.array([1.0, 0.5, -0.1]), np.array([0.5, -0.5, -1.0]), np.array([2.0, 1.0, 0.5]), 3)
-    figures.draw_lines(ax, {"kappa 0": (np.arange(3.0), band)}, xlabel="x", ylabel="y", looks=tasks.LOOKS)
+    drawing_lines.draw_lines(ax, {"kappa 0": (np.arange(3.0), band)}, xlabel="x", ylabel="y", looks=tasks.LOOKS)
     assert ax.get_lines()[0].get_ydata().tolist() == [1.0, 0.5]
     ax.figure.draw_without_rendering()
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from oracles import decay_bounds
 
 from replication.algos.truncated_pg import TruncatedPGSettings
 from replication.algos.utilities import utility
@@ -70,6 +71,14 @@ def test_decay_of_the_parity_ring():
     assert [scores[f"s{kappa}"][0] for kappa in range(4)] == pytest.approx([2.439, 1.539, 0.729, 0.0], abs=1e-9)
     assert scores["front_bound_ratio"][0] == pytest.approx(2.439 / 9.0)
     assert scores["decline"][0] == pytest.approx((0.729 / 2.439) ** 0.5)
+
+
+def test_the_front_bound_is_that_of_strictly_local_networks():
+    for world in ("network/parity", "network/voter", "network/glauber"):
+        model = problems.network(world, {"n": 8})
+        policy = measures.random_policy(model, "test policies", 0)
+        wanted = decay_bounds.front_bound(model, policy, measures.up_rewards(model), 0.9)
+        assert measures.front_bound(np.arange(len(wanted)), 0.9) == pytest.approx(wanted, rel=1e-12)
 
 
 def test_growth_tells_the_ring_from_the_mean_field():

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 import small_networks as nets
+from oracles import decay_bounds
 
-from replication.envs import decay_bounds, exact, voter_exact
+from replication.envs import exact, voter_exact
 from replication.envs.exact_evaluation import Evaluation
 from replication.envs.networked_mdp import LinearRule, NetworkModel, own_state_policy
 from replication.seeding import stream

@@ -27,7 +27,6 @@ NETWORKS: dict[str, tuple[str, dict[str, Any]]] = {
     "power law 0.95": ("network/voter", {"n": 8, "graph": "power_law", "alpha": 0.95}),
     "mean field 0.95": ("network/voter", {"n": 8, "graph": "mean_field", "alpha": 0.95}),
 }
-LOCAL = tuple(name for name in NETWORKS if name.partition(" ")[0] in ("voter", "parity", "Glauber"))
 
 
 def decay_arms(profile: Profile) -> dict[str, DecayStudy]:

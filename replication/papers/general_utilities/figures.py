@@ -1,41 +1,11 @@
-"""What the figures of the general-utilities notebook share: looks, and the drawing of lines from its shared home."""
+"""How the figures of the general-utilities notebook look: radii and networks."""
 
 from collections.abc import Sequence
 
 from matplotlib.colors import to_hex, to_rgb
 
-from replication.drawing_lines import (
-    EMPTY,
-    Lines,
-    arms_like,
-    draw_lines,
-    draw_rows,
-    frame_of,
-    gathered,
-    level,
-    line,
-    plain_number,
-    sweep,
-)
 from replication.plotting import theme
 from replication.plotting.theme import Look
-
-__all__ = [
-    "EMPTY",
-    "FAMILIES",
-    "KAPPA",
-    "Lines",
-    "arms_like",
-    "draw_lines",
-    "draw_rows",
-    "frame_of",
-    "gathered",
-    "level",
-    "line",
-    "network_looks",
-    "plain_number",
-    "sweep",
-]
 
 KAPPA = {
     kappa: Look(f"κ = {kappa}", shade, marker=marker)

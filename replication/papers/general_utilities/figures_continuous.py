@@ -4,7 +4,7 @@ import numpy as np
 import pandas
 
 from replication.drawing import Curves, Drawing, rng, used_rows
-from replication.papers.general_utilities.figures import arms_like, draw_lines, frame_of, gathered
+from replication.drawing_lines import arms_like, draw_lines, frame_of, gathered
 from replication.plotting import theme
 from replication.plotting.theme import DOT, Look
 from replication.stats import intervals

@@ -9,8 +9,7 @@ from matplotlib.colors import LogNorm
 from matplotlib.ticker import FuncFormatter, LogLocator
 
 from replication.drawing import Drawing, seeds_of, used_rows
-from replication.envs.networked_mdp import LinearRule, NetworkModel
-from replication.papers.general_utilities.figures import (
+from replication.drawing_lines import (
     EMPTY,
     Lines,
     arms_like,
@@ -18,10 +17,12 @@ from replication.papers.general_utilities.figures import (
     frame_of,
     gathered,
     line,
-    network_looks,
     plain_number,
     sweep,
 )
+from replication.envs.networked_mdp import LinearRule, NetworkModel
+from replication.papers.general_utilities.figures import network_looks
+from replication.papers.general_utilities.measures import front_bound
 from replication.plotting import labels, theme
 from replication.plotting.theme import Look
 from replication.stats.intervals import Band
@@ -78,7 +79,7 @@ def decay(table: pandas.DataFrame, discount: float = 0.9) -> Drawing:
     looks = network_looks(list(lines))
     if lines:
         x = np.arange(len(RADII), dtype=float)
-        bound = discount ** (x + 1) / (1 - discount)
+        bound = front_bound(x, discount)
         lines[FRONT], looks[FRONT] = (x, Band(bound, bound, bound, 1)), Look(FRONT, theme.INK, theme.DOT, "")
     draw_lines(axes[0], lines, xlabel="radius κ [hops]", ylabel="influence from beyond κ, s(κ)", looks=looks,
                ticks=RADII)  # fmt: skip

@@ -8,7 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
 from replication.drawing import Drawing, seeds_of, used_rows
-from replication.papers.general_utilities.figures import KAPPA, Lines, arms_like, draw_lines, frame_of, gathered, sweep
+from replication.drawing_lines import Lines, arms_like, draw_lines, frame_of, gathered, sweep
+from replication.papers.general_utilities.figures import KAPPA
 from replication.papers.general_utilities.study import ShadowStudy
 from replication.plotting import curves, theme
 from replication.plotting.theme import DASH, Look

@@ -4,9 +4,7 @@ import numpy as np
 import pandas
 
 from replication.drawing import Curves, Drawing, rng, seeds_of, used_rows
-from replication.envs.network_models import LineSettings
-from replication.papers.general_utilities.figures import (
-    KAPPA,
+from replication.drawing_lines import (
     Lines,
     arms_like,
     draw_lines,
@@ -15,6 +13,8 @@ from replication.papers.general_utilities.figures import (
     level,
     sweep,
 )
+from replication.envs.network_models import LineSettings
+from replication.papers.general_utilities.figures import KAPPA
 from replication.plotting import theme
 from replication.plotting.theme import DOT, Look
 from replication.stats import intervals

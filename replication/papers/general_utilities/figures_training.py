@@ -7,8 +7,7 @@ import pandas
 from matplotlib.axes import Axes
 
 from replication.drawing import Curves, Drawing, rng, rows_of, seeds_of, used_rows
-from replication.papers.general_utilities.figures import (
-    KAPPA,
+from replication.drawing_lines import (
     Lines,
     arms_like,
     draw_lines,
@@ -17,6 +16,7 @@ from replication.papers.general_utilities.figures import (
     gathered,
     line,
 )
+from replication.papers.general_utilities.figures import KAPPA
 from replication.plotting import labels, theme
 from replication.plotting.theme import DASH, DOT, Look
 from replication.stats import intervals

@@ -43,8 +43,17 @@ def up_rewards(model: NetworkModel) -> np.ndarray:
     return rewards
 
 
+def front_bound(kappa: Any, discount: float) -> Any:
+    """γ^(κ+1) / (1 - γ) for κ hops, one or an array: the most that news from beyond κ can move a shadow Q.
+
+    Source: Qu, Wierman and Li (2020), Lemma 3, for policies that see the own state and rewards between 0 and 1: with
+    strictly local moves news travels a hop per step.
+    """
+    return discount ** (kappa + 1) / (1.0 - discount)
+
+
 def measure_decay(study: DecayStudy, seeds: tuple[int, ...], run: Run) -> Result:
-    """Largest s(κ) over the policies, its decline per hop, and its ratio to the two bounds."""
+    """Largest s(κ) over the policies, its decline per hop, and its largest ratio to the front bound."""
     model = problems.network(study.world, study.options)
     uniform = own_state_policy(np.full((model.agents, model.states, model.actions), 1.0 / model.actions))
     policies = [uniform] + [random_policy(model, "decay policies", k) for k in range(study.policies)]
@@ -53,9 +62,7 @@ def measure_decay(study: DecayStudy, seeds: tuple[int, ...], run: Run) -> Result
     largest = found.max(axis=0)[:RADII]
     scores = {f"s{kappa}": value for kappa, value in enumerate(largest)} | {"uniform_s0": found[0, 0]}
     scores["decline"] = (largest[RADII - 2] / largest[0]) ** (1.0 / (RADII - 2))
-    scores["front_bound_ratio"] = max(
-        value / (study.discount ** (kappa + 1) / (1.0 - study.discount)) for kappa, value in enumerate(largest)
-    )
+    scores["front_bound_ratio"] = max(value / front_bound(kappa, study.discount) for kappa, value in enumerate(largest))
     return same_for_all(scores, seeds)
 
 
