@@ -9,6 +9,8 @@ import pytest
 from replication.data.mapdn import FILES, load_mapdn
 from replication.data.profiles import coincident_peak, sample
 from replication.envs.feeder import synthetic
+from replication.envs.voltage_control import VoltageControl, VoltageControlSettings
+from replication.seeding import keys
 from replication.settings import BadInput
 
 DAYS = 35
@@ -56,6 +58,17 @@ def test_columns_reach_their_buses_and_inverters(folder):
     doubled = load_mapdn(folder, FEEDER, load_scale=2.0, pv_scale=0.5)
     assert np.allclose(sample(doubled, steps)[0], 2 * load)
     assert np.allclose(sample(doubled, steps)[2], 0.5 * solar)
+
+
+def test_a_world_runs_on_them(folder):
+    """As the module shows: the world's own scales say nothing about given profiles."""
+    profiles = load_mapdn(folder, FEEDER)
+    settings = VoltageControlSettings(split="test", load_scale=0.1, noise_level=0.0)
+    world = VoltageControl("voltage/synthetic-2", FEEDER, settings, num_envs=2, profiles=profiles)
+    world.reset(keys("original profiles", count=2), windows=np.array([0, 3]))
+    load, _, _ = sample(profiles, profiles.windows("test", settings.horizon)[[0, 3]])
+    assert load.max() > 0
+    assert np.allclose(world.state()[:, : load.shape[1]], load, atol=1e-6)
 
 
 def test_days_are_split_by_the_same_rule(folder):

@@ -1,4 +1,4 @@
-"""Scripted controllers of the navigation worlds: the plan's reference returns, their order, and their bad inputs."""
+"""Scripted controllers of the navigation worlds: known returns, their order, and their bad inputs."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,8 @@ from replication.seeding import keys
 from replication.settings import BadInput
 
 EPISODES = 2000
-# agents -> controller -> (sum of distances, collisions, return per agent), 300 episodes of an earlier implementation
+# agents -> controller -> (sum of distances, collisions, return per agent): measured before the study, 300 episodes of a
+# separate program for the same task
 REFERENCE = {
     2: {
         "random": (-42.3, 0.8, -21.3),

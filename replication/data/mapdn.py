@@ -3,7 +3,14 @@
 Three csv files per feeder in one folder: `load_active.csv` [MW], `load_reactive.csv` [MVAr] and
 `pv_active.csv` [MW]; first column the time in steps of 3 minutes, one further column per load or PV plant.
 Columns are taken by position: loads in the order of their bus numbers, PV plants in the order of the
-feeder's inverters, as the original environment does.
+feeder's inverters, as the original environment does. A world takes them as its `profiles`:
+
+    feeder = replication.envs.feeder.case33()
+    settings = VoltageControlSettings(split="test")
+    world = VoltageControl("voltage/case33", feeder, settings, num_envs=8, profiles=load_mapdn(folder, feeder))
+
+with both classes from `replication.envs.voltage_control`. Loads and PV are scaled by `load_mapdn` then: the world's
+own `load_scale`, `pv_scale` and `assignment_seed` say nothing about given profiles.
 """
 
 from pathlib import Path

@@ -1,7 +1,7 @@
 """Cooperative navigation: N discs on a plane cover landmarks, meet, form a circle, or meet demands.
 
 Source: mpe2 1.1.1, simple_spread_v3 and simple_formation_v1, equal trajectory by trajectory (the position moves with
-the velocity from before the step); the experiments of arXiv 2401.10949 name the task, not its numbers.
+the velocity from before the step). arXiv 2401.10949 has no experiments; a summary of it suggests the task, no numbers.
 """
 
 import math

@@ -5,7 +5,7 @@ from typing import Any
 from replication.algos.team_settings import TeamSettings
 from replication.settings import Settings, setting
 
-FIRST = "2401.10949, first experiment of the source"
+FIRST = "suggested in a summary of 2401.10949"
 
 
 class NavigationStudy(Settings):
