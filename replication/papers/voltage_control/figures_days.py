@@ -138,7 +138,8 @@ def calibration(table: pandas.DataFrame, scales: Sequence[float] = (1.0, 1.2, 1.
                 frames.append(pandas.DataFrame({"experiment": experiment, "method": name, "x": x, "controllable": y}))
     axes[0].set(xlabel="load scale", ylabel=RATE)
     axes[1].set(xlabel="deal of profiles to buses")
-    axes[0].legend()
+    if frames:
+        axes[0].legend()
     pairs = [
         (e, a) for e, a in zip(table["experiment"], table["arm"], strict=True) if e in ("calibration", "assignment")
     ]
