@@ -1,12 +1,15 @@
 """Four papers on multi-agent reinforcement learning, replicated.
 
 `worlds()` lists what can be built, `make(name, num_envs=1, **settings)` builds a world and
-`controller(world, name, **settings)` one of its scripted controllers.
+`controller(world, name, **settings)` one of its scripted controllers. `replication.data`, `replication.seeding` and
+what else outside code calls load when they are first named.
 """
 
+import importlib
 import os
 import sys
 import warnings
+from types import ModuleType
 
 # Small networks and per-world kernels run fastest on one thread each (processes carry the
 # parallelism), and a fixed thread count keeps sums bitwise reproducible. The variables only
@@ -18,6 +21,13 @@ for _name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUM
 
 __version__ = "0.1.0"
 __all__ = ["controller", "make", "worlds"]
+_PARTS = ("algos", "data", "envs", "seeding", "settings")
+
+
+def __getattr__(name: str) -> ModuleType:
+    if name in _PARTS:
+        return importlib.import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def worlds() -> list[str]:

@@ -1,11 +1,14 @@
 """Offline data: what is written is read back, damage and nonsense are refused in one line."""
 
 import json
+import subprocess
 import sys
 
 import numpy as np
 import pytest
+from refusals import refused
 
+import replication
 from replication.data import offline, offline_card, offline_export, offline_files
 from replication.data.offline import OfflineData
 from replication.settings import BadInput
@@ -39,11 +42,6 @@ def assert_equal(one: OfflineData, other: OfflineData) -> None:
     assert one.logs.keys() == other.logs.keys()
     for name, array in one.logs.items():
         np.testing.assert_array_equal(array, other.logs[name])
-
-
-def refused(*words: str):
-    """One line that holds all these words."""
-    return pytest.raises(BadInput, match="(?s)^" + "".join(f"(?=[^\n]*{word})" for word in words) + r"[^\n]*$")
 
 
 @pytest.fixture
@@ -163,9 +161,48 @@ def test_files_that_are_no_dataset_are_refused(stored):
     (stored / "manifest.json").write_text('{"format": 1}')
     with refused("lacks entries"):
         offline.load(stored)
+    for odd in ({"shards": []}, {"shards": "x"}, {"shards": [3]}, {"card": "card.json"}, {"episodes": "five"},
+                {"episodes": 4}, {"action_size": 0}, {"shards": [{**manifest["shards"][0], "file": "../x.npz"}]},
+                {"shards": [{"episodes": EPISODES}]}):  # fmt: skip
+        (stored / "manifest.json").write_text(json.dumps({**manifest, **odd}))
+        with refused("entries that make no sense"):
+            offline.load(stored)
     (stored / "manifest.json").write_text("{")
     with refused("manifest.json is damaged"):
         offline.load(stored)
+
+
+@pytest.mark.parametrize("card, words", [
+    ("[]", ["is no card"]),
+    ("{", ["no JSON"]),
+    ('{"environment": 3}', ["is no card"]),
+    ('{"episodes": {"score": [1, 2]}}', ["'score' must list one value for each of 5 episodes"]),
+])  # fmt: skip
+def test_a_card_that_makes_no_sense_is_refused(stored, card, words):
+    manifest = json.loads((stored / "manifest.json").read_text())
+    (stored / "card.json").write_text(card)
+    manifest["card"] = offline_files.entry(stored / "card.json")
+    (stored / "manifest.json").write_text(json.dumps(manifest))
+    with refused(*words):
+        offline.load(stored)
+
+
+def test_a_few_episodes_have_a_card_of_their_own(stored):
+    first = json.loads((stored / "manifest.json").read_text())["shards"][0]["episodes"]
+    for count in (first, first + 1):
+        data = offline.load(stored, episodes=count)
+        assert data.card["episodes"]["score"] == [0.0, 1.0, 2.0, 3.0, 4.0][:count]
+        assert data.card["transitions"] == count * HORIZON
+
+
+def test_the_package_alone_leads_to_its_parts():
+    words = ("import replication, sys; assert 'replication.data.offline' not in sys.modules; "
+             "print(replication.data.offline.load.__name__, replication.seeding.keys.__name__)")  # fmt: skip
+    said = subprocess.run([sys.executable, "-c", words], capture_output=True, text=True, check=True).stdout
+    assert said.split() == ["load", "keys"]
+    for package in (replication, replication.data):
+        with pytest.raises(AttributeError, match="has no attribute 'offlin'"):
+            package.offlin  # noqa: B018
 
 
 def test_the_card_says_what_follows_from_the_data(stored):

@@ -1,22 +1,26 @@
 """Radio datasets: logs and rewards agree with the worlds, tiers are what they say, requests share pools."""
 
+import errno
 import os
 import subprocess
 import sys
 import threading
 import time
+from argparse import Namespace
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from oracles import radio as slow
+from refusals import refused
 
 import replication
 from replication.__main__ import main
-from replication.data import offline
+from replication.data import offline, offline_files
 from replication.data.offline import OfflineData
 from replication.envs import radio_logs, schedulers
 from replication.envs.radio_settings import RadioSettings
-from replication.papers.radio_resource import collection, datasets, tiers
+from replication.papers.radio_resource import collection, dataset_command, datasets, tiers
 from replication.papers.radio_resource.dataset_settings import PARTS, DatasetSettings
 from replication.seeding import keys
 from replication.settings import BadInput, digest
@@ -31,11 +35,6 @@ VARIANTS = {
 }
 
 
-def refused(*words: str):
-    """One line that holds all these words."""
-    return pytest.raises(BadInput, match="(?s)^" + "".join(f"(?=[^\n]*{word})" for word in words) + r"[^\n]*$")
-
-
 def logged(**options) -> OfflineData:
     """Six random episodes."""
     environment = RadioSettings(**{**SMALL, **options})
@@ -45,18 +44,20 @@ def logged(**options) -> OfflineData:
 
 
 def replayed(data: OfflineData, **options):
-    """Results of every step when the logged actions are taken in a world with `options`."""
+    """Results of every step, and the masks after it, when the logged actions are taken in a world with `options`."""
     world = replication.make(WORLD, num_envs=data.episodes, **{**SMALL, **options})
     world.reset(np.array([keys("logs of a test layouts", 0, k, count=1)[0] for k in range(data.episodes)], np.uint64))
-    return [world.step(data.action[:, step, :, None].astype(np.int64)) for step in range(data.horizon)]
+    steps = (world.step(data.action[:, step, :, None].astype(np.int64)) for step in range(data.horizon))
+    return [(*step, world.action_mask().copy()) for step in steps]
 
 
 @pytest.mark.parametrize("options", VARIANTS.values(), ids=VARIANTS)
 def test_logs_are_what_the_world_says(options):
     data, steps = logged(**options), replayed(logged(**options), **options)
     offline.check(data)
-    for t, (observation, reward, terminated, truncated, info) in enumerate(steps):
+    for t, (observation, reward, terminated, truncated, info, mask) in enumerate(steps):
         np.testing.assert_array_equal(data.observation[:, t + 1], observation)
+        np.testing.assert_array_equal(data.mask[:, t + 1], mask)
         np.testing.assert_array_equal(data.reward[:, t], reward[:, 0].astype(np.float32))
         np.testing.assert_array_equal(data.logs["weights"][:, t], info["weights"].astype(np.float32))
         np.testing.assert_array_equal(data.logs["served"][:, t], info["served"])
@@ -398,15 +399,51 @@ def test_a_pool_that_lost_files_is_collected_anew(tmp_path, harm):
     np.testing.assert_array_equal(before.action, after.action)
 
 
-@pytest.mark.parametrize("tier", ["random", "sac-replay", "mixed"])
-def test_a_disk_that_is_too_small_is_noticed_before_collecting(tmp_path, tier):
-    with refused("180 transitions need 0.0 MB", "0.0 MB free", "ask for fewer"):
-        datasets.ensure(settings(tier), tmp_path, free=lambda folder: 10_000)
+@pytest.mark.parametrize("tier, count", [("random", 1), ("sac-replay", 1), ("sac-final", 2), ("mixed", 7)])
+def test_a_disk_that_is_too_small_is_noticed_before_collecting(tmp_path, tier, count):
+    pool = 6 * tiers.episode_bytes(tiers.world_of(settings(tier)))
+    with refused(f"{180 * count} transitions \\({count} missing pools\\) need 0", "0.[0-9] MB free", "ask for fewer"):
+        datasets.ensure(settings(tier), tmp_path, free=lambda folder: count * pool - 1)
     assert [path for path in tmp_path.iterdir() if "takeover" not in path.name] == []
     path = datasets.ensure(settings("random"), tmp_path, free=lambda folder: 100_000)
     world = tiers.world_of(settings("random"))
     on_disk = sum(entry.stat().st_size for entry in path.glob("*.npz"))
     assert on_disk == pytest.approx(6 * tiers.episode_bytes(world), rel=0.1)
+
+
+def test_pools_that_are_there_and_a_copy_elsewhere_need_no_space_here(tmp_path, monkeypatch):
+    asked, pool = settings("random", pool=180), 6 * tiers.episode_bytes(tiers.world_of(settings("random")))
+    here, copy = tmp_path / "pools", tmp_path / "copy"
+    with refused("360 transitions", "1 missing pools and a copy", "pools' has"):
+        datasets.require_space(asked, here, lambda folder: 2 * pool - 1, copy)
+    datasets.require_space(asked, here, lambda folder: 2 * pool, copy)
+    monkeypatch.setattr(datasets, "_disk", lambda folder: folder.name)
+    datasets.require_space(asked, here, lambda folder: pool, copy)
+    with refused("180 transitions", "copy' has"):
+        datasets.require_space(asked, here, lambda folder: pool if folder == here else pool - 1, copy)
+    datasets.ensure(asked, here)
+    datasets.require_space(asked, here, lambda folder: 0)
+
+
+def test_a_pool_and_its_copy_are_summed_before_collecting(tmp_path, monkeypatch):
+    options = Namespace(tier="random", check=None, size=180, pool=None, seed=0, world=WORLD, more=SMALL,
+                        out=str(tmp_path / "out"), runs=str(tmp_path / "runs"))  # fmt: skip
+    pool = 6 * tiers.episode_bytes(tiers.world_of(settings("random")))
+    with refused("360 transitions"):
+        dataset_command.run(options, lambda folder: int(1.5 * pool))
+    assert not (tmp_path / "out").exists()
+    assert not (tmp_path / "runs" / "datasets").exists()
+
+
+@pytest.mark.parametrize("tier", ["random", "sac-replay"])
+def test_a_disk_that_fills_up_is_one_line_and_leaves_nothing(tmp_path, monkeypatch, tier):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(offline_files, "write_npz", full)
+    with refused("disk of .* is full", "nothing was kept"):
+        datasets.ensure(settings(tier), tmp_path)
+    assert [path.name for path in tmp_path.iterdir() if "takeover" not in path.name and path.is_dir()] == []
 
 
 @pytest.mark.parametrize(
@@ -465,10 +502,16 @@ def test_what_is_wrong_with_words_or_data_is_one_line(tmp_path, monkeypatch, cap
     renamed = OfflineData(data.observation[..., :4], *(getattr(data, name) for name in ("mask", "action", "reward",
                           "terminated", "logs", "card")))  # fmt: skip
     offline.write(tmp_path / "wrong sizes", renamed)
+    for name, paid in {"no form": {"fairness": 0.8, "scale": 1 / 8}, "odd form": [], "odd scale": {**data.card["paid"],
+                       "scale": "x"}}.items():  # fmt: skip
+        offline.write(tmp_path / name, replace(data, card={**data.card, "paid": paid}))
     capsys.readouterr()
     for words, parts in {
         ("--check", str(tmp_path / "wrong reward")): ["reward of step 3 of episode 1 does not follow"],
         ("--check", str(tmp_path / "wrong sizes")): ["(3, 4, 4, 30)", "(3, 6, 4, 30)"],
+        ("--check", str(tmp_path / "no form")): ["do not fit together", "form"],
+        ("--check", str(tmp_path / "odd form")): ["do not fit together"],
+        ("--check", str(tmp_path / "odd scale")): ["do not fit together"],
         ("--check", str(tmp_path)): ["is no dataset"],
         ("--check", str(tmp_path / "out"), "-p", "smoothing", "0.1"): ["another environment: smoothing 0.01"],
         ("random", "--check", "x"): ["--check takes no tier"],

@@ -12,7 +12,8 @@ To bring data of your own, fill an `OfflineData` (one row per episode, all of eq
     write("my-data", OfflineData(observation, mask, action, reward, terminated, logs, card))
 
 with `radio_logs` from `replication.envs`. Only the arrays and "environment" are needed; the logs let rewards be changed
-later. `replicate dataset --check my-data --world radio/4x24` then says whether the data are sound and of that world.
+later. `replicate dataset --check my-data --world radio/4x24` then says whether the data are sound and of that world,
+and `replication.algos.offline_training.train_offline` learns from them.
 """
 
 import json
@@ -131,7 +132,7 @@ def load(path: str | Path, environment: dict[str, Any] | None = None, *, episode
     """
     folder = Path(path)
     manifest = files.read_manifest(folder)
-    card = json.loads(files.sound(folder, manifest["card"]))
+    card = files.read_card(folder, manifest)
     if environment is not None:
         require_environment(folder, card, environment)
     wanted = manifest["episodes"] if episodes is None else episodes
@@ -143,20 +144,20 @@ def load(path: str | Path, environment: dict[str, Any] | None = None, *, episode
             parts.append(files.read_npz(folder, said))
             found += said["episodes"]
     data = _joined(folder, parts, card, manifest["action_size"])
-    return data if data.episodes == wanted else data.take(np.arange(wanted))
+    return data if wanted == manifest["episodes"] else data.take(np.arange(wanted))
 
 
 def write(path: str | Path, data: OfflineData) -> None:
     """Write a dataset to a new folder, whole or not at all; the card is completed with what follows from the data.
 
     Raises:
-        BadInput: the folder exists, or the data are not sound (see `check`).
+        BadInput: the folder exists, the data are not sound (see `check`), or the disk is full.
     """
     folder = Path(path)
     if folder.exists():
         raise BadInput(f"{str(folder)!r} exists already; give another folder or delete it")
     check(data)
-    with new_folder(folder) as unfinished:
+    with files.one_line_when_full(folder), new_folder(folder) as unfinished:
         _write_files(unfinished, data)
 
 

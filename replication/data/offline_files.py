@@ -1,10 +1,13 @@
 """Files of offline data: npz shards, their digests in a manifest, and one line about whatever does not fit it."""
 
+import contextlib
+import errno
 import hashlib
 import io
 import json
 import os
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +40,66 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         raise BadInput(f"{name} has format {found!r}, this version reads {FORMAT}; collect anew")
     if not {*_SIZES, "card", "shards"} <= set(manifest):
         raise BadInput(f"{name}: manifest.json lacks entries; write it with offline.write")
+    if not _sensible(manifest):
+        raise BadInput(f"{name}: manifest.json has entries that make no sense; write it with offline.write")
     return manifest
+
+
+def _sensible(manifest: dict[str, Any]) -> bool:
+    """Whether sizes are numbers from 1 on, files are named inside the folder, and shards hold all episodes."""
+    shards = manifest["shards"]
+    if not isinstance(shards, list) or not all(isinstance(said, dict) for said in (*shards, manifest["card"])):
+        return False
+    counts = [manifest[name] for name in _SIZES] + [said.get("episodes") for said in shards]
+    if not all(type(count) is int and count > 0 for count in counts):
+        return False
+    named = all(
+        isinstance(said.get("file"), str)
+        and Path(said["file"]).name == said["file"]
+        and type(said.get("bytes")) is int
+        and isinstance(said.get("sha256"), str)
+        for said in (*shards, manifest["card"])
+    )
+    return named and sum(said["episodes"] for said in shards) == manifest["episodes"]
+
+
+def read_card(folder: Path, manifest: dict[str, Any]) -> dict[str, Any]:
+    """The card of a dataset folder.
+
+    Raises:
+        BadInput: it is not what the manifest says, or no card of these episodes.
+    """
+    content, wrong = sound(folder, manifest["card"]), f"dataset {folder.name}: {manifest['card']['file']}"
+    try:
+        card = json.loads(content)
+    except ValueError:
+        raise BadInput(f"{wrong} is no JSON; write the dataset with offline.write") from None
+    parts = [card.get(name, {}) for name in ("environment", "episodes")] if isinstance(card, dict) else [None]
+    if not all(isinstance(part, dict) for part in parts):
+        raise BadInput(f"{wrong} is no card: it and its environment and episodes must be tables; write it anew")
+    for name, column in parts[1].items():
+        if not isinstance(column, list) or len(column) != manifest["episodes"]:
+            raise BadInput(f"{wrong}: {name!r} must list one value for each of {manifest['episodes']} episodes")
+    return card
+
+
+def nearest(folder: Path) -> Path:
+    """`folder`, or the folder above it that is there."""
+    while not folder.exists():
+        folder = folder.parent
+    return folder
+
+
+@contextlib.contextmanager
+def one_line_when_full(path: Path) -> Iterator[None]:
+    """Turn a disk that fills up while `path` is written into `BadInput`."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise BadInput(f"the disk of {str(path)!r} is full, nothing was kept; free some space or give another folder") \
+            from None  # fmt: skip
 
 
 def write_manifest(folder: Path, sizes: dict[str, int], shards: list[dict[str, Any]]) -> None:

@@ -37,7 +37,7 @@ def run(options: Namespace, free: FreeSpace = free_bytes) -> int:
         data, path = datasets.dataset(settings, folder, free), datasets.ensure(settings, folder, free)
     else:
         path = new_folder(project.resolve(options.out))
-        datasets.require_space(settings.but(pool=settings.size), path.parent, free)
+        datasets.require_space(settings, folder, free, copy=path.parent)
         data = datasets.dataset(settings, folder, free)
         offline.write(path, data)
     say(f"{settings.tier}: {project.shown(path)}")
@@ -74,6 +74,7 @@ def check(folder: Path, options: Namespace) -> OfflineData:
         world = replication.make(options.world or WORLD, **options.more)
     data = offline.load(folder, None if world is None else radio_logs.environment(world))
     offline.check(data)
+    data = data.measured()  # what the card of somebody else says of the data counts for nothing
     if world is not None:
         _check_sizes(folder, data, world)
     _check_rewards(folder, data)
@@ -87,7 +88,7 @@ def describe(data: OfflineData) -> None:
     card = data.card
     sizes = f"{data.num_agents} agents, {data.features} numbers observed, {data.action_size} actions"
     say(f"  {data.size} transitions, {data.episodes} episodes of {data.horizon} steps; {sizes}")
-    say(f"  environment {card['environment_digest']}: {card['environment'].get('world', 'not said')}")
+    say(f"  environment {card.get('environment_digest')}: {card.get('environment', {}).get('world', 'not said')}")
     for name, value in card["scores"].items():
         say(f"  {name}: {value['mean']:.4g} per episode, spread {value['spread']:.2g}")
     shares = np.mean(card["actions"], axis=0)
@@ -110,8 +111,14 @@ def _check_rewards(folder: Path, data: OfflineData) -> None:
     if paid is None or not set(radio_logs.LOGS) <= set(data.logs):
         return
     moving = {name: logged[name] for name in ("smoothing", "average_floor") if name in logged}
-    settings = RadioSettings(fairness=paid["fairness"], reward=paid["form"], reward_scale=paid["scale"], **moving)
-    off = np.abs(paid["scale"] * radio_logs.team_rewards(data, settings) - data.reward)
+    try:
+        settings = RadioSettings(fairness=paid["fairness"], reward=paid["form"], reward_scale=paid["scale"], **moving)
+        off = np.abs(paid["scale"] * radio_logs.team_rewards(data, settings) - data.reward)
+    except (IndexError, KeyError, TypeError, ValueError) as error:
+        raise BadInput(
+            f"dataset {folder.name}: its logs or what its card says under 'paid' (fairness, form, scale) do not fit "
+            f"together ({error!r}); leave both out or log them as `radio_logs` says"
+        ) from None
     if off.max() > 1e-3 * np.abs(data.reward).max():
         episode, step = np.unravel_index(int(off.argmax()), off.shape)
         raise BadInput(

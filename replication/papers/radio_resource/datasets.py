@@ -29,9 +29,7 @@ FreeSpace = Callable[[Path], int]
 
 def free_bytes(folder: Path) -> int:
     """Free disk space where `folder` is or will be."""
-    while not folder.exists():
-        folder = folder.parent
-    return shutil.disk_usage(folder).free
+    return shutil.disk_usage(offline_files.nearest(folder)).free
 
 
 def datasets_folder(runs: str | Path = "runs") -> Path:
@@ -64,8 +62,23 @@ def ensure(settings: DatasetSettings, folder: Path | None = None, free: FreeSpac
     folder = datasets_folder() if folder is None else Path(folder)
     if settings.tier in REPLAYS:
         return online(settings, folder, free) / "data"
-    path = folder / f"{settings.tier}-{settings.collected}-{key(settings)}"
+    path = pool_path(settings, folder)
     return built(path, lambda: _collect(settings, folder, path, free), lambda: offline_files.complete(path))
+
+
+def pool_path(settings: DatasetSettings, folder: Path) -> Path:
+    """Where a pool is kept; behind the tiers of a learner it is the folder of the training."""
+    if settings.tier in REPLAYS:
+        return folder / f"online-{BACKBONES[settings.tier]}-{settings.collected}-{key(settings)}"
+    return folder / f"{settings.tier}-{settings.collected}-{key(settings)}"
+
+
+def pools(settings: DatasetSettings) -> list[DatasetSettings]:
+    """What must be there for a pool: those it is made from, in their order, and itself at the end."""
+    behind: tuple[str, ...] = PARTS if settings.tier == "mixed" else ()
+    if settings.tier in FINALS:
+        behind = (f"{BACKBONES[settings.tier]}-replay",)
+    return [one for tier in behind for one in pools(settings.but(tier=tier))] + [settings]
 
 
 def behaviour(settings: DatasetSettings, seeds: tuple[int, ...], folder: Path | None = None) -> Explorer:
@@ -88,15 +101,14 @@ def behaviour_policy(settings: DatasetSettings, folder: Path | None = None) -> D
 
 def online(settings: DatasetSettings, folder: Path, free: FreeSpace) -> Path:
     """Folder of the online training behind a sac or dqn tier: policy.safetensors, policy.json and data/."""
-    backbone = BACKBONES[settings.tier]
-    settings = settings.but(tier=f"{backbone}-replay")  # the same training, whichever of its tiers asks
-    path = folder / f"online-{backbone}-{settings.collected}-{key(settings)}"
+    settings = settings.but(tier=f"{BACKBONES[settings.tier]}-replay")  # the same training, whichever tier asks
+    path = pool_path(settings, folder)
 
     def train() -> None:
         require_space(settings, folder, free)
         tiers.train(path, settings)
 
-    return built(path, train, lambda: offline_files.complete(path / "data") and (path / "policy.json").is_file())
+    return built(path, train, lambda: _trained(path))
 
 
 def key(settings: DatasetSettings) -> str:
@@ -108,12 +120,42 @@ def key(settings: DatasetSettings) -> str:
     return digest(depends | tiers.depends(settings))
 
 
-def require_space(settings: DatasetSettings, folder: Path, free: FreeSpace = free_bytes) -> None:
-    """Raise `BadInput` unless the pool fits on the disk."""
-    needed, there = settings.episodes * tiers.episode_bytes(tiers.world_of(settings)), free(folder)
-    if needed > there:
-        sizes = f"{settings.collected} transitions need {needed / 1e6:,.1f} MB"
-        raise BadInput(f"{sizes}, {str(folder)!r} has {there / 1e6:,.1f} MB free; ask for fewer or for another folder")
+def require_space(
+    settings: DatasetSettings, folder: Path, free: FreeSpace = free_bytes, copy: Path | None = None
+) -> None:
+    """Raise `BadInput` unless all pools that are missing fit on the disk, and a copy of `size` transitions.
+
+    Args:
+        copy: folder that the copy will be in; absent: there is none. On another disk it is counted there.
+    """
+    episode = tiers.episode_bytes(tiers.world_of(settings))
+    missing = {pool_path(one, folder) for one in pools(settings) if not _there(one, folder)}
+    needed = {folder: len(missing) * settings.episodes}
+    if copy is not None:
+        disk = folder if _disk(copy) == _disk(folder) else copy
+        needed[disk] = needed.get(disk, 0) + settings.size // settings.environment.horizon
+    for place, episodes in needed.items():
+        if episodes * episode > (there := free(place)):
+            count = f"{episodes * settings.environment.horizon} transitions"
+            what = f"{count} ({len(missing)} missing pools{'' if copy is None else ' and a copy'})"
+            raise BadInput(
+                f"{what} need {episodes * episode / 1e6:,.1f} MB, {str(place)!r} has {there / 1e6:,.1f} MB free; "
+                "ask for fewer or for another folder"
+            )
+
+
+def _there(settings: DatasetSettings, folder: Path) -> bool:
+    path = pool_path(settings, folder)
+    return _trained(path) if settings.tier in REPLAYS else offline_files.complete(path)
+
+
+def _trained(path: Path) -> bool:
+    return offline_files.complete(path / "data") and (path / "policy.json").is_file()
+
+
+def _disk(folder: Path) -> int:
+    """Number of the disk that `folder` is or will be on."""
+    return offline_files.nearest(folder).stat().st_dev
 
 
 def built(path: Path, build: Callable[[], None], complete: Callable[[], bool]) -> Path:

@@ -10,7 +10,7 @@ import replication
 from replication.algos.discrete_policy import DiscretePolicy, save_discrete_policy
 from replication.algos.online_settings import OnlineSettings
 from replication.algos.online_training import train_online
-from replication.data import offline
+from replication.data import offline, offline_files
 from replication.data.offline import OfflineData
 from replication.envs import radio_logs
 from replication.envs.radio import Radio
@@ -79,7 +79,7 @@ def train(path: Path, settings: DatasetSettings) -> None:
     trained = train_online(learner, world, (settings.seed,), NoRun(), steps=steps, evaluate_every=steps, record=log)
     behaviour = {"policies": [f"online {backbone}, second half"], "online": learner.plain(), "steps": steps}
     data = _scored(settings, log.log.data(_card(settings, world, behaviour)), settings.tier)
-    with new_folder(path) as unfinished:
+    with offline_files.one_line_when_full(path), new_folder(path) as unfinished:
         save_discrete_policy(unfinished / "policy", trained.last)
         offline.write(unfinished / "data", shuffled(settings, [data], settings.episodes))
 
