@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from oracles import cql as slow
+from refusals import refused
 from toy_offline import random_batch
 
 from replication.algos.cql import CQL
@@ -257,8 +258,7 @@ def test_bad_input_is_one_line():
     with pytest.raises(BadInput, match=r"\(1, 3, 2\)"):
         CQL(CQLSettings(), 3, 2, 4, (0,), inputs)
     for wrong in ({"conservatism": -1.0}, {"hidden": (64,)}, {"discount": 1.0}, {"backbone": "ppo"}):
-        with pytest.raises(BadInput, match="CQLSettings") as error:
+        with refused("CQLSettings"):
             CQLSettings(**wrong)
-        assert "\n" not in str(error.value)
     with pytest.raises(BadInput, match="temperature"):
         CQLSettings(entropy_target=0.5, temperature=0.0)

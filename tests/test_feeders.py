@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 from oracles import dense_power_flow
+from refusals import refused
 
 from replication.data.feeders import read_feeder, write_feeder
 from replication.envs.feeder import Feeder, case33, case141, case322, from_branches, from_table, synthetic
@@ -196,9 +197,8 @@ def line_table(ends: list[tuple[int, int]], buses: list[int]) -> dict:
     ],
 )
 def test_what_is_no_tree_is_refused_in_one_line(ends, buses, message):
-    with pytest.raises(BadInput, match=message) as caught:
+    with refused(message):
         from_table(line_table(ends, buses))
-    assert "\n" not in str(caught.value)
 
 
 def test_bad_tables_are_refused():

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 from oracles import gossip as slow
+from refusals import refused
 
 from replication.algos import gossip
 from replication.algos.transport import TransportSettings, barycenter, distance
 from replication.algos.transport_groups import grouped_barycenter, nearby_groups, spread
 from replication.seeding import stream
-from replication.settings import BadInput
 
 EXACT = TransportSettings(method="exact")
 
@@ -106,9 +106,8 @@ def test_ring_and_nearest_graphs():
     ],
 )
 def test_bad_input_is_one_line(call, words):
-    with pytest.raises(BadInput, match=words) as caught:
+    with refused(words):
         call()
-    assert "\n" not in str(caught.value)
 
 
 def test_groups_are_near_and_equal():

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas
 import pytest
+from refusals import refused
 
 from replication.data.mapdn import FILES, load_mapdn
 from replication.data.profiles import coincident_peak, sample
@@ -115,9 +116,8 @@ def replaced(frame: pandas.DataFrame, row: int, column: int, value: object) -> p
 def test_bad_files_are_refused_in_one_line(tmp_path, name, change, message):
     frames = tables(16)
     frames[name] = change(frames[name])
-    with pytest.raises(BadInput, match=message) as caught:
+    with refused(message):
         load_mapdn(write(tmp_path, frames), FEEDER)
-    assert "\n" not in str(caught.value)
 
 
 def test_missing_files_and_too_few_days_are_refused(tmp_path):

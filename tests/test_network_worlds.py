@@ -1,10 +1,12 @@
 """Network worlds: laws against slow twins, published figures, graphs, controllers, contract, and bad inputs."""
 
+import re
 import warnings
 
 import numpy as np
 import pytest
 from oracles import network as slow
+from refusals import refused
 
 import replication
 from replication.envs import network_graphs as graphs
@@ -276,10 +278,8 @@ def test_a_graph_in_pieces_is_allowed_and_said():
     ],
 )
 def test_bad_settings_are_one_line(name, settings, message):
-    with pytest.raises(BadInput) as caught:
+    with refused(re.escape(message)):
         replication.make(name, **settings)
-    assert message in str(caught.value)
-    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -295,10 +295,8 @@ def test_bad_settings_are_one_line(name, settings, message):
     ],
 )
 def test_bad_graphs_are_one_line(build, message):
-    with pytest.raises(BadInput) as caught:
+    with refused(re.escape(message)):
         build()
-    assert message in str(caught.value)
-    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -314,9 +312,8 @@ def test_bad_graphs_are_one_line(build, message):
 )
 def test_bad_controllers_are_one_line(name, controller, settings, message):
     world = replication.make(name)
-    with pytest.raises(BadInput) as caught:
+    with refused(re.escape(message)):
         replication.controller(world, controller, **settings)
-    assert message in str(caught.value)
 
 
 def test_bad_actions_keys_and_snapshots_are_refused():

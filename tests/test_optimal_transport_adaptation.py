@@ -6,6 +6,7 @@ import time
 import numpy as np
 import pytest
 from oracles import adaptation as slow
+from refusals import refused
 from toy_worlds import Interrupted, KeptRun, NoRun
 
 import replication
@@ -18,7 +19,6 @@ from replication.papers.optimal_transport.adaptation_distances import Gauge, apa
 from replication.papers.optimal_transport.grown_teams import Seen, Watch, grown, whereabouts
 from replication.papers.optimal_transport.study_adaptation import AdaptationStudy
 from replication.seeding import keys, stream
-from replication.settings import BadInput
 
 LEARNER = TeamSettings(envs=4, hidden=(8, 8))
 ALIGNED = LEARNER.but(alignment__kind="ot_barycenter", alignment__visits=16)
@@ -32,11 +32,6 @@ SMALL = AdaptationStudy(
 def own_runs(tmp_path_factory, monkeypatch):
     """Teams of these tests are shared by them and nobody else."""
     monkeypatch.setenv("REPLICATION_RUNS", str(tmp_path_factory.getbasetemp() / "adaptation"))
-
-
-def refused(*words: str):
-    """One line that holds all these words."""
-    return pytest.raises(BadInput, match="(?s)^" + "".join(f"(?=[^\n]*{word})" for word in words) + r"[^\n]*$")
 
 
 def adapted(monkeypatch, study, seed=0):

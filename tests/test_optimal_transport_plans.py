@@ -6,6 +6,7 @@ from typing import get_args
 import numpy as np
 import pytest
 from oracles import allocation as slow
+from refusals import refused
 
 from replication.algos import allocation
 from replication.algos.aligned_occupancies import Aligned
@@ -126,9 +127,8 @@ def test_fairness_as_printed():
 
 @pytest.mark.parametrize("units", [np.array([1, -1]), np.array([0, 0]), np.array([0.5, 0.5]), np.array([1, 1, 1])])
 def test_units_must_be_whole_and_fit(units):
-    with pytest.raises(BadInput, match="whole numbers") as caught:
+    with refused("whole numbers"):
         allocation.by_greed(np.ones((2, 2)), units, np.array([1, 1]))
-    assert "\n" not in str(caught.value)
 
 
 # alignment as a utility

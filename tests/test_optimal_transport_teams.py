@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from refusals import refused
 from toy_worlds import NoRun
 
 import replication
@@ -13,7 +14,7 @@ from replication.papers.optimal_transport import arms_teams
 from replication.papers.optimal_transport.study_teams import ScriptedStudy, TeamStudy
 from replication.papers.optimal_transport.teams import Course, exam, play_scripted, speed, team_work, train
 from replication.seeding import keys
-from replication.settings import PROFILES, BadInput
+from replication.settings import PROFILES
 
 ARMS_OF = {name: getattr(arms_teams, name) for name in dir(arms_teams) if name.endswith("_arms")}
 TINY = {"test_episodes": 6, "validation_episodes": 4, "looks": 2, "updates": 2}
@@ -240,13 +241,11 @@ def test_how_much_potentials_change_is_told_where_they_are_computed_twice(learne
     ],
 )
 def test_bad_names_end_in_one_line(study, message):
-    with pytest.raises(BadInput, match=message) as caught:
+    with refused(message):
         play_scripted(study, (0,), NoRun())
-    assert "\n" not in str(caught.value)
 
 
 def test_bad_numbers_end_in_one_line():
     for values in ({"updates": 0}, {"looks": 0}, {"test_episodes": 0}, {"validation_episodes": 0}, {"worlds": "x"}):
-        with pytest.raises(BadInput) as caught:
+        with refused():
             TeamStudy(**values)
-        assert "\n" not in str(caught.value)

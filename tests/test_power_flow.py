@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 from oracles import dense_power_flow, power_flow
+from refusals import refused
 
 from replication.envs import feeder as feeders
 from replication.envs.feeder import Feeder, case33
@@ -311,9 +312,8 @@ BAD = {
 def test_bad_input_is_one_line(what):
     change, options, message = BAD[what]
     p_mw, q_mvar = change(np.zeros((2, 33)), np.zeros((2, 33)))
-    with pytest.raises(BadInput, match=message) as raised:
+    with refused(message):
         solve(case33(), p_mw, q_mvar, **options)
-    assert "\n" not in str(raised.value)
 
 
 @pytest.mark.parametrize("batch", [1, 63, 64, 130, 1000])

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from oracles.team_worlds import Levels, Signals
+from refusals import refused
 from toy_worlds import Interrupted, KeptRun, NoRun
 
 import replication
@@ -189,9 +190,8 @@ def test_arms_of_continuous_actions_train_in_navigation(name):
     ],
 )
 def test_bad_settings_are_one_line(make, match):
-    with pytest.raises(BadInput, match=match) as caught:
+    with refused(match):
         make()
-    assert "\n" not in str(caught.value)
 
 
 def test_settings_that_do_not_fit_the_world_are_one_line():

@@ -1,8 +1,11 @@
 """The voltage-control world against its slow twin, its contract, and its bad inputs."""
 
+import re
+
 import numpy as np
 import pytest
 from oracles import voltage_control as slow
+from refusals import refused
 
 import replication
 from replication.envs.contract import check_world
@@ -128,10 +131,8 @@ def test_pettingzoo_face_passes_its_api_test():
     ],
 )
 def test_bad_input_is_one_clear_line(call, words):
-    with pytest.raises(BadInput) as caught:
+    with refused(re.escape(words)):
         call()
-    assert words in str(caught.value)
-    assert "\n" not in str(caught.value)
 
 
 def test_wrong_actions_are_refused():
