@@ -29,6 +29,7 @@ ARMS = {
     "team_sizes": (arms_teams.team_size_arms, LEARNED),
     "continuous": (arms_teams.continuous_arms, LEARNED),
     "tasks": (arms_teams.task_arms, LEARNED),
+    "tuning": (arms_teams.tuning_arms, LEARNED),
     "beta": (arms_teams.beta_arms, LEARNED),
     "frequency": (arms_teams.frequency_arms, LEARNED),
     "ablation": (arms_teams.ablation_arms, LEARNED),
@@ -70,6 +71,7 @@ def every(table, curves):
         "forest": teams.forest(table),
         "many_agents": teams.many_agents(table, curves),
         "alike": alignment.alike(table),
+        "tuning": alignment.tuning(table),
         "beta": alignment.beta(table),
         "frequency": alignment.frequency(table, curves),
         "tasks": variants.tasks(table),
@@ -204,6 +206,27 @@ def test_failures_are_counted_at_the_largest_strength_of_each_kind():
     assert texts["averaging"] == ["0 of 2 fail at 0.003"]
     assert drawing.data[["line", "x", "middle"]].to_numpy().tolist()[:2] == [
         ["KL", 0.1, pytest.approx(0.4)], ["KL", 1.0, pytest.approx(1.19 / 3)],
+    ]  # fmt: skip
+
+
+def test_the_level_without_alignment_is_drawn_beside_every_strength():
+    values = {
+        ("beta", "KL, beta 0.1"): [0.4, 0.6],
+        ("beta", "KL, beta 1"): [0.5, 0.1],
+        ("beta", "independent"): [0.7, 0.9],
+    }
+    panel = alignment.beta(table_of(scores_of(values, first=1000))).figure.axes[0]
+    assert lines_at(panel, 0.8)
+
+
+def test_a_line_of_the_tuning_is_a_rate_over_its_minibatches():
+    values = {("tuning", "sharing, rate 0.003, 16 minibatches"): [0.4, 0.6],
+              ("tuning", "sharing, rate 0.003, 8 minibatches"): [0.1, 0.2],
+              ("tuning", "sharing with numbers, rate 0.006, 8 minibatches"): [0.3, 0.3]}  # fmt: skip
+    data = alignment.tuning(table_of(scores_of(values, "area", first=1000))).data
+    assert data[["team", "line", "x", "middle"]].to_numpy().tolist() == [
+        ["sharing", "rate 0.003", 8, pytest.approx(0.15)], ["sharing", "rate 0.003", 16, pytest.approx(0.5)],
+        ["sharing with numbers", "rate 0.006", 8, pytest.approx(0.3)],
     ]  # fmt: skip
 
 

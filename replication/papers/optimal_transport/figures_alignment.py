@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas
 from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 from scipy.stats import kendalltau
 
@@ -19,7 +20,7 @@ from replication.drawing_lines import (
     gathered,
     line,
 )
-from replication.papers.optimal_transport.arms_teams import SWEPT
+from replication.papers.optimal_transport.arms_teams import SWEPT, TUNED, TUNING_GRID, learner
 from replication.papers.optimal_transport.figures import SCORE
 from replication.papers.optimal_transport.figures_paired import (
     AREA,
@@ -38,6 +39,11 @@ TOLERATED = 0.02  # of the area with fresh plans that older ones may cost
 KEPT = {
     "K": Look("learning rate as elsewhere", "#0072b2", marker="s"),
     "double": Look("twice the rate", "#d55e00", DASH),
+}
+RATES = {
+    1e-3: Look("rate 0.001", "#56b4e9", DOT),
+    3e-3: Look("rate 0.003", "#0072b2"),
+    6e-3: Look("rate 0.006", "#d55e00", DASH),
 }
 WATCHED = (1, 10, 100, 1000)  # updates between refreshes of the runs that are drawn over time
 
@@ -106,11 +112,44 @@ def _scripted(ax: Axes, table: pandas.DataFrame) -> list[pandas.DataFrame]:
                              columns=["arm", "measure", "x", "score"])] if means else []  # fmt: skip
 
 
+def tuning(table: pandas.DataFrame) -> Drawing:
+    """Area over the minibatches of an update, a line per learning rate, for every way to learn without alignment.
+
+    Experiment: tuning (seeds of its own, on which both are chosen).
+    """
+    pattern = r"{}, rate (\S+), (\d+) minibatches"
+    ran = {kind: arms_like(table, "tuning", pattern.format(re.escape(kind))) for kind in TUNED}
+    ran = {kind: arms for kind, arms in ran.items() if arms}
+    figure, axes = panels(len(ran), 4, pitch=2.3)
+    frames = []
+    for number, (ax, (kind, arms)) in enumerate(zip(axes, ran.items(), strict=False)):
+        for rate, look in RATES.items():
+            places = {float(parts): arm for arm, (given, parts) in arms.items() if float(given) == rate}
+            points = {parts: seeds_of(table, "tuning", places[parts], "area") for parts in sorted(places)}
+            found = _dots_and_line(ax, points, look, look.label, "area")
+            frames += [one.assign(team=kind) for one in found]
+        chosen = learner(kind)
+        ax.set(xscale="log", xlabel="minibatches", ylabel=AREA if number == 0 else "")
+        ax.set_xticks([parts for _, parts in TUNING_GRID[:3]], [str(parts) for _, parts in TUNING_GRID[:3]])
+        ax.minorticks_off()
+        ax.set_title(LOOKS[kind].label, fontsize=9.0)
+        ax.annotate(f"chosen: {chosen.learning_rate:g}, {chosen.minibatches}", (0.05, 0.04), fontsize=7.5,
+                    xycoords="axes fraction")  # fmt: skip
+    if ran:
+        axes[0].set_ylim(bottom=axes[0].get_ylim()[0] - 0.05)  # room for the words below the lines
+        handles = [Line2D([], [], color=look.colour, ls=look.dash, label=look.label) for look in RATES.values()]
+        figure.legend(handles=handles, loc="outside lower center", ncols=3, labelcolor="linecolor")
+    used = used_rows(table, [("tuning", arm) for arms in ran.values() for arm in arms], ["area"])
+    caption = "Mean score while learning; dots are the tuning seeds. The best mean of a panel is what its teams use"
+    return Drawing(figure, gathered(frames), used, caption)
+
+
 def beta(table: pandas.DataFrame) -> Drawing:
     """Score and area over the strength of every kind of alignment, and how many seeds fail at the largest.
 
     Experiment: beta (seeds of its own, on which strengths are chosen).
     """
+    none = {"independent": ("beta", "independent")}
     arms = {kind: {float(x): ("beta", arm) for arm, (x,) in
                    arms_like(table, "beta", rf"{re.escape(kind)}, beta (\S+)").items()} for kind in SWEPT}  # fmt: skip
     arms = {kind: dict(sorted(places.items())) for kind, places in arms.items() if places}
@@ -121,6 +160,8 @@ def beta(table: pandas.DataFrame) -> Drawing:
         for metric, look in (("area", Look("mean while learning", theme.FAINT, DASH)), ("score", LOOKS[kind])):
             points = {x: seeds_of(table, *place, metric) for x, place in places.items()}
             frames += _dots_and_line(ax, points, look, kind, metric)
+            for value in levels(table, none, places.values(), metric).values():
+                ax.axhline(value, color=look.colour, ls=look.dash, lw=0.7, alpha=0.7, zorder=1.4)
         last, place = list(places.items())[-1]
         final = seeds_of(table, *place, "score")
         ax.annotate(f"{(final < FAILS).sum()} of {len(final)} fail at {last:g}", (0.05, 0.04), fontsize=7.5,
@@ -130,10 +171,11 @@ def beta(table: pandas.DataFrame) -> Drawing:
         ax.set_title(LOOKS[kind].label, fontsize=9.0)
         few_ticks(ax, most=4)
     axes[0].set_ylim(bottom=min(axes[0].get_ylim()[0], FAILS - 0.12))  # room for the words below the line
-    used = used_rows(table, [place for places in arms.values() for place in places.values()], ["score", "area"])
+    swept = [place for places in arms.values() for place in places.values()]
+    used = used_rows(table, [*none.values(), *swept], ["score", "area"])
     caption = (
-        "Score of the last policy (solid) and mean while learning (grey, dashed) over the strength of alignment; dots "
-        f"are the tuning seeds. A seed fails when its last score is below {FAILS:g} (dotted)"
+        "Score of the last policy (solid) and mean while learning (grey, dashed) over the strength of alignment; thin "
+        f"horizontal lines are both without any; dots are the tuning seeds. A seed fails when its last score is below {FAILS:g} (dotted)"
     )
     return Drawing(figure, gathered(frames), used, caption)
 
