@@ -171,7 +171,7 @@ def test_random_actions_depend_on_key_step_and_seed_only(actions):
 @pytest.mark.parametrize(
     ("call", "words"),
     [
-        (lambda world: replication.controller(world, "hungarian"), "did you mean hungarian"),
+        (lambda world: replication.controller(world, "hungarien"), "did you mean hungarian"),
         (lambda world: replication.controller(world, "greedy", brak=1), "did you mean brake"),
         (lambda world: replication.controller(world, "hungarian_static", cost="time"), "cost"),
         (lambda world: replication.controller(world, "hungarian_dynamic").act(world), "a target for every agent"),
@@ -189,6 +189,6 @@ def test_bad_input_is_one_clear_line(call, words):
 
 def test_fewer_targets_than_agents_still_serve_the_other_controllers():
     world = replication.make("navigation/spread3", landmarks=2, num_envs=2)
-    for name in set(NAVIGATORS) - {"hungarian_static", "hungarian_dynamic"}:
+    for name in set(NAVIGATORS) - {"hungarian", "hungarian_static", "hungarian_dynamic"}:
         returns = play(world, replication.controller(world, name), keys("few", count=2))["return"]
         assert np.all(returns < 0), name

@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from replication.settings import Settings, setting
 
-QUICK_CHECK = "2401.10949, quick checks of the source"
+QUICK_CHECK = "suggested in a summary of 2401.10949"
 SCALABLE = "2401.10949, scalable learning"
 RESOURCES = "2401.10949, resource management"
 SHIFTS = "2401.10949, non-stationarity"
@@ -58,7 +58,7 @@ class DistributedStudy(VisitsStudy):
         "gaussian",
         "centre: sent to one place and back; else what neighbours average: means and deviations, quantiles along "
         "lines, or points",
-        origin="2401.10949, design trade-off of central and distributed computation",
+        origin="summary of 2401.10949: central or distributed computation",
     )
     graph: Graph = setting("nearest", "who talks to whom", origin="ours (A-341)")
     neighbours: int = setting(4, "nearest others an agent talks to", unit="agent", origin="ours (A-341)", ge=1)
@@ -120,7 +120,9 @@ class DetectionStudy(Settings):
     before: str = setting("greedy", "partner's controller before the change", origin=SHIFTS)
     after: str = setting("random", "partner's controller after it; mirrored: before, reversed", origin=SHIFTS)
     team: str = setting("fixed_role", "controller of the others", origin="ours (A-350)")
-    agents: int = setting(3, "agents of the team", unit="agent", origin="2401.10949: 2 to 4 agents", ge=2)
+    agents: int = setting(
+        3, "agents of the team", unit="agent", origin="suggested in a summary of 2401.10949: 2 to 4 agents", ge=2
+    )
     reference: int = setting(32, "episodes before the first window", unit="episode", origin="ours (A-350)", ge=2)
     window: int = setting(4, "episodes in a window", unit="episode", origin="ours (A-350)", ge=1)
     quiet: int = setting(24, "episodes before the change, reference not counted", unit="episode", origin="ours (A-350)",
