@@ -7,8 +7,11 @@ import pytest
 from toy_offline import PAYOFF, coordination, random_data
 from toy_worlds import Interrupted, KeptRun, NoRun
 
+from replication.algos import offline_training
 from replication.algos.cql_settings import CQLSettings
+from replication.algos.discrete_policy import load_discrete_policy, save_discrete_policy
 from replication.algos.offline_training import DRAWN_TOGETHER, Minibatches, fit_to_data, train_offline
+from replication.data import offline
 from replication.data.offline import OfflineData
 from replication.settings import BadInput
 
@@ -25,6 +28,15 @@ def payoff(policy) -> float:
     assert np.take_along_axis(mask, action, axis=2).all()
     meaning = (action[..., 0] - shown) % 3
     return PAYOFF[meaning[:, 0], meaning[:, 1]].mean()
+
+
+def test_data_from_a_folder_are_learned_from_in_a_few_lines(tmp_path):
+    offline.write(tmp_path / "my-data", coordination(np.random.default_rng(0)))
+    data = offline.load(tmp_path / "my-data")
+    settings = CQLSettings(backbone="dqn", hidden=(32, 32), learning_rate=3e-3, conservatism=0.05)
+    trained = train_offline(settings, data, (0,), offline_training.NoRun(), updates=500)
+    save_discrete_policy(tmp_path / "my-policy", trained.last)
+    assert payoff(load_discrete_policy(tmp_path / "my-policy")) == pytest.approx(1.0)
 
 
 @pytest.mark.parametrize(

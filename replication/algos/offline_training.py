@@ -1,4 +1,14 @@
-"""Learning from logged episodes: draw, update, judge, keep each seed's best, checkpoint, resume bitwise."""
+"""Learning from logged episodes: draw, update, judge, keep each seed's best, checkpoint, resume bitwise.
+
+Data of your own (see `replication.data.offline`) need no experiment around them:
+
+    data = replication.data.offline.load("my-data")
+    trained = train_offline(CQLSettings(backbone="sac"), data, (0,), NoRun(), updates=20_000)
+    save_discrete_policy("my-policy", trained.last)
+
+`CQLSettings` is in `replication.algos.cql_settings`, `save_discrete_policy` in `replication.algos.discrete_policy`;
+`replication.data.offline.load("my-data", environment)` refuses data of another world.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -19,6 +29,18 @@ from replication.settings import BadInput
 
 Judge = Callable[[DiscretePolicy], dict[str, np.ndarray]]
 DRAWN_TOGETHER = 64  # updates whose minibatches are drawn at once
+
+
+class NoRun:
+    """A training that nobody follows and that starts anew when interrupted."""
+
+    def log(self, step: int, **numbers: float) -> None: ...
+
+    def checkpoint(self, step: int, make_state: Any) -> None: ...
+
+    def restore(self) -> None: ...
+
+    def progress(self, fraction: float) -> None: ...
 
 
 @dataclass

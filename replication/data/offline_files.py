@@ -18,6 +18,7 @@ from replication.settings import BadInput
 FORMAT = 1
 _ZIP_TIME = (1980, 1, 1, 0, 0, 0)  # a fixed time stamp: equal data give equal bytes
 _SIZES = {"episodes", "horizon", "action_size"}
+TABLES = ("environment", "episodes")  # parts of a card that are tables where they are given
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
@@ -74,10 +75,9 @@ def read_card(folder: Path, manifest: dict[str, Any]) -> dict[str, Any]:
         card = json.loads(content)
     except ValueError:
         raise BadInput(f"{wrong} is no JSON; write the dataset with offline.write") from None
-    parts = [card.get(name, {}) for name in ("environment", "episodes")] if isinstance(card, dict) else [None]
-    if not all(isinstance(part, dict) for part in parts):
-        raise BadInput(f"{wrong} is no card: it and its environment and episodes must be tables; write it anew")
-    for name, column in parts[1].items():
+    if not isinstance(card, dict) or not all(isinstance(card.get(name, {}), dict) for name in TABLES):
+        raise BadInput(f"{wrong} is no card: it and its {' and '.join(TABLES)} must be tables; write it anew")
+    for name, column in card.get("episodes", {}).items():
         if not isinstance(column, list) or len(column) != manifest["episodes"]:
             raise BadInput(f"{wrong}: {name!r} must list one value for each of {manifest['episodes']} episodes")
     return card

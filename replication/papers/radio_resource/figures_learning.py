@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from replication.drawing import Curves, Drawing, Place, by_seed, estimate, levels, rng, rows_entering, used_rows
 from replication.drawing_lines import Lines, draw_lines, frame_of, gathered
-from replication.papers.radio_resource.arms import online_arms, paradigm_arms
+from replication.papers.radio_resource.arms import online_arms, paradigm_arms, wide_arms
 from replication.papers.radio_resource.figures import LOOKS as KNOWN
 from replication.papers.radio_resource.figures import SCORE, SPECTRAL
 from replication.papers.radio_resource.figures_paired import (
@@ -48,7 +48,7 @@ LEARNERS: dict[str, Row] = {
 TWICE_JUDGED: dict[str, Place] = PARADIGMS | {
     name: ("learners", name) for name in ("DQN backbone", "implicit Q-learning", "log-sum-exp only", "cloning")
 }
-WIDE = (*TRAINED, "CTDE on dqn-replay", "CTDE on random")
+WIDE = tuple(wide_arms("full"))
 
 
 def paradigms(table: pandas.DataFrame) -> Drawing:

@@ -156,7 +156,7 @@ def alpha_sweep(table: pandas.DataFrame) -> Drawing:
     ):
         points = values_at(table, places, metric)
         one = line({alpha: values for alpha, values in points.items() if alpha > 0})
-        draw_lines(ax, {"CTDE": one} if one else {}, xlabel="conservative weight α over the summary's", ylabel=ylabel,
+        draw_lines(ax, {"CTDE": one} if one else {}, xlabel="weight α over the summary's", ylabel=ylabel,
                    looks=LOOKS, scales=("linear", "linear"), names="none")  # fmt: skip
         draw_points(ax, points, LOOKS["CTDE"], bars=True)
         ax.set_xscale("symlog", linthresh=min(positive, default=1.0), linscale=1.0)

@@ -8,6 +8,7 @@ import numpy as np
 
 import replication
 from replication.algos.discrete_policy import DiscretePolicy, save_discrete_policy
+from replication.algos.offline_training import NoRun
 from replication.algos.online_settings import OnlineSettings
 from replication.algos.online_training import train_online
 from replication.data import offline, offline_files
@@ -23,18 +24,6 @@ from replication.writing import new_folder
 
 HEURISTICS = ("full_reuse", "tdm_users", "itlinq")
 WARM_UP_SHARE, EPSILON_SHARE = 10, 4  # at most one over these of a training is warm-up and falling ε
-
-
-class NoRun:
-    """A training that nobody follows and that starts anew when interrupted."""
-
-    def log(self, step: int, **numbers: float) -> None: ...
-
-    def checkpoint(self, step: int, make_state: Any) -> None: ...
-
-    def restore(self) -> None: ...
-
-    def progress(self, fraction: float) -> None: ...
 
 
 def depends(settings: DatasetSettings) -> dict[str, Any]:
