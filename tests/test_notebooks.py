@@ -106,11 +106,11 @@ def test_published_notebook_has_the_common_parameters_and_no_kernel_of_its_own(p
 @pytest.mark.parametrize("path", PUBLISHED, ids=lambda path: path.name)
 def test_executed_copy_belongs_to_its_source(path):
     copy = path.with_suffix(".ipynb")
-    if copy.exists():  # published once its results are
-        executed = nbformat.read(copy, as_version=4)
-        kept = [cell.source for cell in executed.cells if "injected-parameters" not in cell.metadata.get("tags", [])]
-        assert kept == [cell.source for cell in notebooks.convert(path).cells]
-        assert str(toy.REPOSITORY) not in copy.read_text()
+    assert copy.exists(), "every notebook is published executed: replicate figures --redraw"
+    executed = nbformat.read(copy, as_version=4)
+    kept = [cell.source for cell in executed.cells if "injected-parameters" not in cell.metadata.get("tags", [])]
+    assert kept == [cell.source for cell in notebooks.convert(path).cells]
+    assert str(toy.REPOSITORY) not in copy.read_text()
 
 
 # ---- execution
