@@ -3,13 +3,14 @@
 import numpy as np
 import pytest
 import torch
+from ppo_kinds import as_shipped, centralised, ippo
 from toy_worlds import Targets
 
 from replication.algos import fast_mlp, fast_ppo
 from replication.algos.batches import learnable, steps_of
 from replication.algos.minibatches import gather
 from replication.algos.ppo import Face, Learner
-from replication.algos.ppo_settings import as_shipped, centralised, ippo, mappo
+from replication.algos.ppo_settings import mappo
 from replication.algos.rollout import Collector
 from replication.settings import BadInput
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from oracles import decay_bounds
 
-from replication.algos.truncated_pg import TruncatedPGSettings
+from replication.algos.truncated_pg_settings import TruncatedPGSettings
 from replication.algos.utilities import utility
 from replication.envs import voter_exact as voter
 from replication.papers.general_utilities import arms, arms_training, measures, problems, training

@@ -6,7 +6,9 @@ from oracles import truncated_pg as slow
 from tabular_networks import network, random_policy, voters
 
 from replication.algos import gradient_sources, tabular_policy
-from replication.algos.truncated_pg import TruncatedPGSettings, estimate_gradient, train
+from replication.algos.truncated_gradient import estimate_gradient
+from replication.algos.truncated_pg import train
+from replication.algos.truncated_pg_settings import TruncatedPGSettings
 from replication.algos.utilities import utility
 from replication.envs.networked_mdp import neighbourhoods
 from replication.seeding import keys

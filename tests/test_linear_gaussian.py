@@ -6,8 +6,10 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from oracles import linear_gaussian as slow
+from refusals import refused
+from small_gaussians import LogVariance, action_values, expected_rewards
 
-from replication.algos.continuous_utilities import LogVariance, QuadraticTarget, StateEntropy
+from replication.algos.continuous_utilities import QuadraticTarget, StateEntropy
 from replication.envs import linear_gaussian_exact as exact
 from replication.envs.linear_gaussian import (
     LinearGaussianSettings,
@@ -18,7 +20,6 @@ from replication.envs.linear_gaussian import (
     spectral_radius,
 )
 from replication.envs.linear_gaussian_marginals import (
-    expected_rewards,
     marginals,
     reward_contributions,
     reward_gradient,
@@ -108,7 +109,7 @@ def test_shadow_values_equal_series(graph) -> None:
         np.testing.assert_allclose(values.quadratic[j], form, rtol=0, atol=1e-13)
     rng = stream("states of the tests")
     states, actions = rng.normal(size=(3, 5)), rng.normal(size=(3, 5))
-    found = exact.action_values(made, k, SLOPES, GAMMA, states, actions, PRICES)
+    found = action_values(made, k, SLOPES, GAMMA, states, actions, PRICES)
     for x, j in np.ndindex(3, 5):
         wanted = slow.action_value(made, k, SLOPES, PRICES, GAMMA, states[x], actions[x], j)
         assert found[x, j] == pytest.approx(wanted, abs=1e-12)
@@ -176,7 +177,7 @@ def test_truncation_by_the_tower_property() -> None:
     made, k, kappa = network("line", 4), gains(4), 1
     at = rollout(made, k, lanes(500, 2), 8)
     flat = at.states.reshape(-1, 4), at.actions.reshape(-1, 4)
-    q = exact.action_values(made, k, SLOPES[:4], GAMMA, *flat)
+    q = action_values(made, k, SLOPES[:4], GAMMA, *flat)
     score = -(flat[1] + k * flat[0]) * flat[0]
     for j in range(4):
         members = np.flatnonzero(made.distance[j] <= kappa)
@@ -185,19 +186,6 @@ def test_truncation_by_the_tower_property() -> None:
         for i in members:
             assert score[:, i] @ fitted == pytest.approx(score[:, i] @ q[:, j], rel=1e-8)
         assert np.abs(fitted - q[:, j]).max() > 1e-3
-
-
-def test_influence_decays_under_its_bound() -> None:
-    for coupling in (0.1, 0.45, 0.7):
-        for discount in (0.5, 0.95):
-            made = network("ring", 12, coupling=coupling, memory=0.2, variation=0.1)
-            found = exact.decay(made, np.full(12, 0.1), discount)
-            assert np.all(found.largest <= found.bound)
-            assert np.all(np.diff(found.largest) < 0)
-    wide = network("line", 12, coupling=1.0, memory=0.2, variation=0.0)
-    found = exact.decay(wide, np.zeros(12), 0.7)
-    assert np.all(np.isinf(found.bound))  # 0.7 · 1.2² > 1, yet all moments exist
-    assert np.all(np.diff(found.largest) < 0)
 
 
 def test_decay_counts_information_hop_by_hop() -> None:
@@ -259,9 +247,8 @@ def test_unstable_networks_are_refused() -> None:
     assert spectral_radius(made.closed_loop(zero)) == pytest.approx(1.2)
     assert np.array_equal(check_stable(made, zero, 0.69), zero)
     for call in (check_stable, exact.moments, marginals):
-        with pytest.raises(BadInput, match=r"must be < 1, got 1\.0") as caught:
+        with refused(r"must be < 1, got 1\.0"):
             call(made, zero, 0.7)
-        assert "\n" not in str(caught.value)
     check_box(made, zero, np.full(5, 0.8), 0.69)
     with pytest.raises(BadInput, match="narrow the range"):
         check_box(made, np.full(5, -0.2), np.full(5, 0.8), 0.69)
@@ -283,14 +270,9 @@ def test_bad_input_is_one_line() -> None:
         (lambda: marginals(replace(made, start_std=np.zeros(5)), k, 0.9), "raise start_std"),
         (lambda: marginals(replace(made, start_std=np.full(5, 1e-4)), k, 0.9), "raise start_std"),
         (lambda: marginals(network(memory=0.1, coupling=0.1), k, 0.9999), "discount up to"),
-        (
-            lambda: LogVariance().values(network(noise_std=0.0, start_std=0.0, exploration_std=1e-200), k, 0.5),
-            "positive",
-        ),
         (lambda: LinearGaussianSettings(graph="star"), "graph"),
         (lambda: LinearGaussianSettings(agents=1), "agents"),
     ]
     for call, message in cases:
-        with pytest.raises(BadInput, match=message) as caught:
+        with refused(message):
             call()
-        assert "\n" not in str(caught.value)

@@ -5,13 +5,13 @@ import json
 import numpy as np
 import pytest
 import torch
-from toy_worlds import NoRun, Targets
+from ppo_kinds import as_shipped, centralised
+from toy_worlds import NoRun, Targets, evaluate
 
 from replication.algos.inputs import fit_inputs
 from replication.algos.nets import Network, forward, initial_weights, views
 from replication.algos.policy import Acting, build_policy, forward_numpy, load_policy, save_policy
-from replication.algos.ppo_settings import PPOSettings, as_shipped, centralised, mappo
-from replication.algos.rollout import evaluate
+from replication.algos.ppo_settings import PPOSettings, mappo
 from replication.algos.training import train
 from replication.settings import BadInput
 

@@ -4,15 +4,16 @@ import numpy as np
 import pytest
 import torch
 from oracles import ppo as slow
-from toy_worlds import Constant, Deposit, Interrupted, KeptRun, NoRun, Targets
+from ppo_kinds import as_shipped, centralised, ippo
+from toy_worlds import Constant, Deposit, Interrupted, KeptRun, NoRun, Targets, evaluate
 
 from replication.algos import advantages, batches
 from replication.algos.losses import log_density, surrogate_loss, value_loss
 from replication.algos.nets import Network
 from replication.algos.optimisers import Trainable
 from replication.algos.ppo import Face, Learner
-from replication.algos.ppo_settings import AS_SHIPPED, PPOSettings, as_shipped, centralised, ippo, mappo
-from replication.algos.rollout import Collector, evaluate
+from replication.algos.ppo_settings import AS_SHIPPED, PPOSettings, mappo
+from replication.algos.rollout import Collector
 from replication.algos.training import train
 from replication.settings import BadInput
 

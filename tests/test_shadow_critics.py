@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from oracles import truncated_pg as slow
+from refusals import refused
 from tabular_networks import network, random_policy
 
 from replication.algos import shadow_critics as critics
@@ -10,7 +11,6 @@ from replication.algos.truncated_pg_settings import TruncatedPGSettings
 from replication.envs.network_kernel import Trajectories, rollout
 from replication.envs.networked_mdp import neighbourhoods
 from replication.seeding import keys
-from replication.settings import BadInput
 
 GAMMA = 0.7
 
@@ -40,16 +40,6 @@ def ring():
     """Five agents with three states and two actions each."""
     model = network("ring", 5, states=3)
     return model, random_policy(model, radius=1), rewards(model)
-
-
-@pytest.mark.parametrize("shift", [0, 1])
-def test_reward_to_go_is_the_double_sum(ring, shift):
-    model, policy, reward = ring
-    some = batch(model, policy, 3, 7)
-    fast = critics.reward_to_go(some, reward, GAMMA, shift)
-    assert fast.shape == (3, 7 - shift, 5)
-    for b, h, j in np.ndindex(*fast.shape):
-        assert fast[b, h, j] == pytest.approx(slow.reward_to_go(some, reward, GAMMA, b, h, j, bool(shift)), abs=1e-12)
 
 
 @pytest.mark.parametrize("recorded", ["before", "after"])
@@ -113,7 +103,8 @@ def test_many_agents_are_hashed_instead_of_coded():
     some = batch(model, policy, 6, 4)
     everyone = neighbourhoods(model.distance, model.diameter)
     values = critics.visited_values(some, some, reward, everyone, settings("visited_average"))
-    assert np.allclose(values.q, critics.reward_to_go(some, reward, GAMMA), atol=1e-12)  # no pair comes twice
+    for b, h, j in [(0, 0, 0), (1, 2, 7), (5, 3, 39), (3, 1, 20)]:  # no pair comes twice
+        assert values.q[b, h, j] == pytest.approx(slow.reward_to_go(some, reward, GAMMA, b, h, j), abs=1e-12)
     assert np.all(values.visited == 24)
     assert np.array_equal(critics.dense_entries(everyone, 2, 2), np.full(40, 4.0**40))
 
@@ -161,6 +152,5 @@ def test_table_sizes_and_their_limit():
     sizes = [critics.dense_entries(neighbourhoods(model.distance, k), 2, 2)[0] for k in range(4)]
     assert sizes == [4, 64, 1024, 16384]
     critics.check_dense(neighbourhoods(model.distance, 4), 2, 2)
-    with pytest.raises(BadInput, match=r"4\.1943e\+06 entries.*1048576.*visited_average.*smaller kappa") as error:
+    with refused(r"4\.1943e\+06 entries.*1048576.*visited_average.*smaller kappa"):
         critics.check_dense(neighbourhoods(model.distance, 5), 2, 2)
-    assert "\n" not in str(error.value)

@@ -76,10 +76,6 @@ class Aligned(Utility):
         x = masses + self.smoothing
         return ((x[:, None] - x) * (np.log(x)[:, None] - np.log(x))).sum(axis=2)
 
-    def mean_apart(self, values: np.ndarray) -> float:
-        """Mean divergence over the pairs of different agents."""
-        return float(self.apart(values).sum() / (len(values) * (len(values) - 1)))
-
     def _slopes(self, masses: np.ndarray) -> np.ndarray:
         """(n, S) Σ_j ∂D(μ̄_i, μ̄_j)/∂μ̄_i, for the line with zero at the last state."""
         if self.divergence == "transport":

@@ -17,7 +17,6 @@ from numpy.typing import ArrayLike
 from replication.envs import linear_gaussian_exact as exact
 from replication.envs.linear_gaussian import LinearGaussianNetwork
 from replication.envs.linear_gaussian_marginals import Marginals, Reward, marginals, reward_gradient
-from replication.settings import BadInput
 
 
 class ContinuousUtility(ABC):
@@ -65,26 +64,6 @@ class MomentUtility(ContinuousUtility):
         """(n,) exact ∂F/∂k, truncated to radius `kappa` if given."""
         slope = self.slope(np.diagonal(exact.moments(network, gains, discount)))
         return exact.gradient(network, gains, slope, discount, kappa, self.effort)
-
-
-@dataclass(frozen=True)
-class LogVariance(MomentUtility):
-    """f_i = log S_ii - c_i S_ii, with shadow reward (1 / S_ii - c_i) s_i²; concave, best at S_ii = 1 / c_i.
-
-    Twice the entropy of the centred normal law of that variance, up to a constant.
-    """
-
-    cost: ArrayLike = 0.0
-    effort: ArrayLike = 0.0
-    name: ClassVar[str] = "log_variance"
-
-    def of_moments(self, second):
-        """(n,) f_i at second moments (n,), effort left out."""
-        return np.log(_positive(second)) - np.asarray(self.cost) * second
-
-    def slope(self, second):
-        """(n,) f_i'(S_ii)."""
-        return 1.0 / _positive(second) - np.asarray(self.cost)
 
 
 @dataclass(frozen=True)
@@ -145,11 +124,3 @@ class StateEntropy(ContinuousUtility):
     def reward(self, log_density: np.ndarray, states: np.ndarray) -> np.ndarray:
         """Shadow reward (..., n) at states (..., n) of that log-density."""
         return -log_density - 1.0 - np.asarray(self.cost) * states**2
-
-
-def _positive(second: np.ndarray) -> np.ndarray:
-    if np.min(second) <= 0.0:
-        raise BadInput(
-            f"log_variance needs positive second moments, got {np.min(second)}; raise noise_std or start_std"
-        )
-    return second

@@ -1,6 +1,7 @@
 """Settings of the PPO family: one learner is IPPO, MAPPO and centralised PPO by what actor and critic may see.
 
-Every defect of the MAPDN code base is a value of one setting, so each can be switched on alone; `as_shipped` is all.
+Every defect of the MAPDN code base is a value of one setting, so each can be switched on alone; `AS_SHIPPED` is all,
+from MAPDN's code at commit 53cee0d (`critic_sees="own"` for its IPPO).
 """
 
 from typing import Any, Literal, Self
@@ -136,21 +137,6 @@ class PPOSettings(Settings):
 def mappo(**changes: Any) -> PPOSettings:
     """Decentralised actors, one critic on the global state."""
     return PPOSettings(**changes)
-
-
-def ippo(**changes: Any) -> PPOSettings:
-    """Decentralised actors, each with a critic on its own observation."""
-    return PPOSettings(**({"critic_sees": "own"} | changes))
-
-
-def centralised(**changes: Any) -> PPOSettings:
-    """One actor on the global state that draws the joint action (centralised training and execution)."""
-    return PPOSettings(**({"actor_sees": "state", "critic_sees": "state"} | changes))
-
-
-def as_shipped(**changes: Any) -> PPOSettings:
-    """MAPDN's MAPPO with all its defects (`critic_sees="own"` for its IPPO). Source: MAPDN code at commit 53cee0d."""
-    return PPOSettings(**(AS_SHIPPED | changes))
 
 
 AS_SHIPPED: dict[str, Any] = {

@@ -210,30 +210,3 @@ def _random_samples(world, seeds: tuple[int, ...], envs: int, steps: int) -> tup
             if terminated.any() or truncated.any():
                 break
     return np.concatenate(observations, axis=1), np.concatenate(states, axis=1)
-
-
-def evaluate(policy: Policy, world, seeds: np.ndarray, **reset) -> dict[str, np.ndarray]:
-    """Sums over one greedy episode per lane.
-
-    The lanes belong to the policy's S seeds in equal blocks; use the same episode keys in every block to compare
-    seeds on the same episodes. A lane stops counting once its episode is over.
-
-    Args:
-        seeds: (E,) episode keys. reset: further arguments of the world's `reset`, for instance `windows`.
-
-    Returns:
-        name -> (S, E / S, ...) sums of the world's metrics, of "reward" (mean over agents), and "steps" counted.
-    """
-    observation = world.reset(seeds, **reset)
-    policy.reset()
-    alive = np.ones(world.num_envs, dtype=bool)
-    sums: dict[str, np.ndarray] = {"steps": np.zeros(world.num_envs)}
-    while alive.any():
-        state = world.state() if policy.sees == "state" else None
-        observation, reward, terminated, truncated, info = world.step(policy.act(observation, state))
-        sums["steps"] += alive
-        for name, values in {"reward": reward.mean(axis=-1), **info}.items():
-            counted = np.where(alive.reshape(-1, *[1] * (np.ndim(values) - 1)), values, 0.0)
-            sums[name] = sums.get(name, 0.0) + counted
-        alive &= ~(terminated | truncated)
-    return {name: np.reshape(total, (policy.num_seeds, -1, *total.shape[1:])) for name, total in sums.items()}

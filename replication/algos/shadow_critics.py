@@ -49,22 +49,6 @@ def check_dense(near: np.ndarray, states: int, actions: int) -> None:
         )
 
 
-def reward_to_go(trajectories: Trajectories, reward: np.ndarray, discount: float, shift: int = 0) -> np.ndarray:
-    """(B, H - shift, n) discounted sums of shadow rewards to the end of each trajectory.
-
-    Args:
-        trajectories: B lanes.
-        reward: (n, S, A) shadow reward.
-        discount: γ.
-        shift: 1 if the reward of step h is that of the pair at h + 1, else 0.
-    """
-    states, actions = indices(trajectories)
-    lanes, horizon, agents = states.shape
-    value = np.empty((lanes, horizon - shift, agents))
-    kernels.reward_to_go(states, actions, shift, reward, discount, horizon - shift, value)
-    return value
-
-
 def td_table(
     trajectories: Trajectories, reward: np.ndarray, members: np.ndarray, settings: TruncatedPGSettings
 ) -> np.ndarray:

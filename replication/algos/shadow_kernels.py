@@ -93,16 +93,6 @@ def _settle(room, visits, weight, baseline, lanes, sums):
     visits[:] = 0.0
 
 
-@njit(cache=True, error_model="numpy")
-def reward_to_go(states, actions, shift, reward, discount, steps, value):
-    """Fill value (B, steps, n) with Σ_{k >= h} γ^(k-h) r_j(s_j^k, a_j^k)."""
-    for lane in range(value.shape[0]):
-        for h in range(steps - 1, -1, -1):
-            for j in range(value.shape[2]):
-                r = reward[j, states[lane, h + shift, j], actions[lane, h + shift, j]]
-                value[lane, h, j] = r + (discount * value[lane, h + 1, j] if h + 1 < steps else 0.0)
-
-
 @njit(inline="always")
 def pair_key(members, states, actions, lane, h, alphabet, options, hashed):
     """Code of the (s, a) of a group at one step, first member most significant; a 64-bit hash if it would overflow."""

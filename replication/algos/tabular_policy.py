@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.special import softmax
 
-from replication.envs.networked_mdp import LocalPolicy, NetworkModel, check_radius, codes, neighbourhoods
+from replication.envs.networked_mdp import LocalPolicy, NetworkModel, check_radius, neighbourhoods
 from replication.settings import BadInput
 
 
@@ -30,26 +30,6 @@ def softmax_policy(logits: np.ndarray, seen: np.ndarray, exploration: float = 0.
     if logits.ndim != 3 or len(logits) != len(seen) or not np.all(np.isfinite(logits)):
         raise BadInput(f"logits must be finite numbers of shape ({len(seen)}, codes, actions), got {logits.shape}")
     return LocalPolicy(seen, (1.0 - exploration) * softmax(logits, axis=2) + exploration / logits.shape[2])
-
-
-def score(
-    policy: LocalPolicy, states: np.ndarray, actions: np.ndarray, alphabet: int, exploration: float = 0.0
-) -> tuple[np.ndarray, np.ndarray]:
-    """Score ψ_i = ∇ log π_i(a_i | s) with respect to the logits; all rows but that of the seen code are zero.
-
-    Args:
-        policy: a `softmax_policy`.
-        states: (X, n) joint states.
-        actions: (X, n) joint actions.
-        alphabet: size S of the local state alphabet.
-        exploration: the policy's share of the uniform action.
-
-    Returns:
-        codes (X, n) of the seen states, and the non-zero rows (X, n, A) of the scores.
-    """
-    code = codes(policy.seen, states, alphabet)
-    probabilities = policy.probabilities[np.arange(states.shape[1]), code]
-    return code, through_softmax(np.eye(probabilities.shape[2])[actions], probabilities, exploration)
 
 
 def through_softmax(slopes: np.ndarray, probabilities: np.ndarray, exploration: float = 0.0) -> np.ndarray:

@@ -13,26 +13,14 @@ import numpy as np
 
 from replication.algos.gradient_sources import Source, source
 from replication.algos.tabular_policy import logits_shape, seen_agents, softmax_policy
-from replication.algos.truncated_gradient import GradientEstimate, Reach, check_fit, estimate_gradient, radius, reach
-from replication.algos.truncated_pg_settings import AS_SHIPPED, TruncatedPGSettings, as_shipped
+from replication.algos.truncated_gradient import GradientEstimate, check_fit, estimate_gradient, radius, reach
+from replication.algos.truncated_pg_settings import TruncatedPGSettings
 from replication.algos.truncated_steps import Steps
 from replication.algos.utilities import Utility
 from replication.envs.networked_mdp import LocalPolicy, NetworkModel
 from replication.envs.occupancy import NormalisedOccupancy
 from replication.seeding import keys, stream
 from replication.settings import BadInput
-
-__all__ = [
-    "AS_SHIPPED",
-    "GradientEstimate",
-    "Reach",
-    "Trained",
-    "TruncatedPGSettings",
-    "as_shipped",
-    "estimate_gradient",
-    "reach",
-    "train",
-]
 
 Judge = Callable[[LocalPolicy], dict[str, float]]
 

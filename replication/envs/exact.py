@@ -27,15 +27,6 @@ def occupancy(model: NetworkModel, policy: LocalPolicy, discount: float) -> Norm
     return Evaluation(model, policy, discount).occupancy()
 
 
-def shadow_values(model: NetworkModel, policy: LocalPolicy, rewards: np.ndarray, discount: float) -> np.ndarray:
-    """(n, S**n) expected discounted sum of the rewards (n, S, A) of each agent from every joint state.
-
-    Raises:
-        BadInput: as `occupancy`, or if the rewards are not finite or not of that shape.
-    """
-    return Evaluation(model, policy, discount).shadow_values(rewards)
-
-
 def gradient(
     model: NetworkModel,
     policy: LocalPolicy,
@@ -62,7 +53,7 @@ def gradient(
         (n, K, A) for the K codes of the states each agent sees.
 
     Raises:
-        BadInput: as `shadow_values`, or for a radius or weights not as above.
+        BadInput: as `occupancy`, or for rewards, a radius or weights not as above.
     """
     return Evaluation(model, policy, discount).gradient(shadow_rewards, kappa, weights=weights)
 
@@ -93,6 +84,7 @@ def sensitivity(model: NetworkModel, policy: LocalPolicy, rewards: np.ndarray, d
     Source: exponential decay property, Qu, Wierman and Li (2020), Definition 2, measured instead of bounded.
 
     Raises:
-        BadInput: as `shadow_values`; all (S A)**n pairs of joint states and actions must fit (n = 14 for two by two).
+        BadInput: as `occupancy`, or for rewards not as above; all (S A)**n pairs of joint states and actions must fit
+            (n = 14 for two by two).
     """
     return Evaluation(model, policy, discount).sensitivity(rewards)

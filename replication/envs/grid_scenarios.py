@@ -64,9 +64,3 @@ def of_world(world: Any) -> Scenarios:
 def of_steps(feeder: Feeder, profiles: Profiles, steps: np.ndarray) -> Scenarios:
     """Scenarios at control steps (B,) of a feeder's profiles, without noise."""
     return Scenarios(feeder, *sample(profiles, steps))
-
-
-def of_windows(feeder: Feeder, profiles: Profiles, split: str, horizon: int, stride: int = 1) -> Scenarios:
-    """The samples 1, 1 + stride, ... that actions meet in all windows of a split; windows come one after another."""
-    starts = profiles.windows(split, horizon)
-    return of_steps(feeder, profiles, (starts[:, None] + np.arange(1, horizon + 1, stride)).ravel())

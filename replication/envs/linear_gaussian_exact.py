@@ -77,26 +77,6 @@ def shadow_values(
     return ShadowValues(quadratic, constant)
 
 
-def action_values(
-    network: LinearGaussianNetwork,
-    gains: np.ndarray,
-    slopes: np.ndarray,
-    discount: float,
-    states: np.ndarray,
-    actions: np.ndarray,
-    effort: ArrayLike = 0.0,
-) -> np.ndarray:
-    """(X, n) shadow Q_j(s, a) at X joint states and actions (X, n).
-
-    Source: Q_j(s, a) = c_j s_j² - w_j a_j² + γ E V_j(A s + B a + w); derived here (A-150).
-    """
-    values = shadow_values(network, gains, slopes, discount, effort)
-    after = states @ network.dynamics.T + network.drive * actions
-    spread = np.einsum("jll,l->j", values.quadratic, network.noise_std**2)
-    expected = np.einsum("xl,jlm,xm->xj", after, values.quadratic, after, optimize=True) + spread + values.constant
-    return slopes * states**2 - np.asarray(effort) * actions**2 + discount * expected
-
-
 def contributions(
     network: LinearGaussianNetwork, gains: np.ndarray, slopes: np.ndarray, discount: float, effort: ArrayLike = 0.0
 ) -> np.ndarray:
@@ -139,33 +119,3 @@ def gradient(
     second = moments(network, gains, discount)
     paired = np.einsum("il,li->i", second @ closed.T, value)
     return -2.0 / network.agents * (discount * network.drive * paired + price * gains * np.diagonal(second))
-
-
-@dataclass(frozen=True)
-class Decay:
-    """Influence of far agents, by distance 0 to the diameter.
-
-    Attributes:
-        largest: (D + 1,) largest |P_j|_{il} over pairs i, j at that distance and all l, for unit slopes: how strongly
-            the state s_i enters V_j.
-        bound: (D + 1,) (γ ρ²)^d / (1 - γ ρ²) with ρ = ‖A_c‖_∞; infinite if γ ρ² >= 1.
-    """
-
-    largest: np.ndarray
-    bound: np.ndarray
-
-
-def decay(network: LinearGaussianNetwork, gains: np.ndarray, discount: float) -> Decay:
-    """How the influence of s_i on the shadow value V_j falls with the distance of i and j.
-
-    Source: spatial decay as in Qu, Wierman and Li (2020), Definition 2, for coefficients instead of suprema, since a
-    quadratic has none; information travels one hop per step, and P_j = Σ_t γ^t (A_c^t)_j (A_c^t)_j^T (A-152).
-    """
-    ones = np.ones(network.agents)
-    strength = np.abs(shadow_values(network, gains, ones, discount).quadratic).max(axis=2)  # (j, i)
-    distance = network.distance
-    radii = np.arange(network.diameter + 1)
-    largest = np.array([strength[distance == radius].max() for radius in radii])
-    rate = discount * np.abs(network.closed_loop(gains)).sum(axis=1).max() ** 2
-    bound = rate**radii / (1.0 - rate) if rate < 1.0 else np.full(len(radii), np.inf)
-    return Decay(largest, bound)

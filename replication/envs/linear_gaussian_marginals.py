@@ -100,11 +100,6 @@ def _grid(variances: np.ndarray) -> np.ndarray:
     return np.linspace(0.0, 1.0, points)[:, None] * _REACH * widest
 
 
-def expected_rewards(laws: Marginals, reward: Reward) -> np.ndarray:
-    """(n,) expectation of each agent's even reward under its law; `reward` maps states (G, n) to (G, n)."""
-    return laws.integral(laws.density * reward(laws.grid))
-
-
 def reward_contributions(
     network: LinearGaussianNetwork, gains: np.ndarray, laws: Marginals, reward: Reward, effort: ArrayLike = 0.0
 ) -> np.ndarray:

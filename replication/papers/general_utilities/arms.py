@@ -5,7 +5,7 @@ Labels are what figures, tables and claims call an arm.
 
 from typing import Any
 
-from replication.algos.truncated_pg import TruncatedPGSettings
+from replication.algos.truncated_pg_settings import TruncatedPGSettings
 from replication.papers.general_utilities.study import (
     CriticStudy,
     DecayStudy,

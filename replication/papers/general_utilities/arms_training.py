@@ -6,7 +6,7 @@ Labels are what figures, tables and claims call an arm.
 from typing import Any, Literal
 
 from replication.algos.continuous_pg_settings import ContinuousPGSettings
-from replication.algos.truncated_pg import TruncatedPGSettings, as_shipped
+from replication.algos.truncated_pg_settings import TruncatedPGSettings, as_shipped
 from replication.envs.linear_gaussian import LinearGaussianSettings
 from replication.papers.general_utilities.study import (
     ContinuousStudy,

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 
 from replication.algos.shadow_critics import td_values
-from replication.algos.truncated_pg import TruncatedPGSettings, estimate_gradient, reach
+from replication.algos.truncated_gradient import estimate_gradient, reach
+from replication.algos.truncated_pg_settings import TruncatedPGSettings
 from replication.algos.utilities import utility
 from replication.envs import exact
 from replication.envs import voter_exact as voter
