@@ -1,6 +1,7 @@
 """Scripted controllers of the voltage-control world."""
 
 import math
+from functools import partial
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from oracles import grid_controllers as oracle
 from small_grids import on_case33
 
 import replication
+from replication.envs import droop_tuning
 from replication.envs.droop_tuning import ranked, roll_out, tune_converged_droop, tune_droop
 from replication.envs.feeder import case33
 from replication.envs.grid_controllers import CONTROLLERS, make_controller
@@ -182,6 +184,27 @@ def test_tuning_uses_training_days_only_and_ranks_by_its_criterion():
     assert len(tune_converged_droop(world, gains=(20.0,), dead_bands=(0.0, 0.02))) == 2
     with pytest.raises(BadInput, match="training days"):
         tune_droop(started())
+
+
+def test_the_command_prints_the_best_droops_of_a_feeder(monkeypatch, capsys):
+    """Two training days and two rules each: the rows of the table are those of the search."""
+    few = {"gains": (0.0, 45.0), "dead_bands": (0.02,)}
+    monkeypatch.setattr(droop_tuning, "WINDOWS", {"case33": 2})
+    monkeypatch.setattr(droop_tuning, "tune_droop", partial(tune_droop, **few, relaxations=(0.3,)))
+    monkeypatch.setattr(droop_tuning, "tune_converged_droop", partial(tune_converged_droop, **few))
+    droop_tuning.main([])
+    said = capsys.readouterr().out.splitlines()
+    assert said[0] == "case33, one update per step:"
+    assert said[4] == "case33, converged:"
+    world = replication.make("voltage/case33", num_envs=2, split="train")
+    for row, line in zip(tune_droop(world, **few, relaxations=(0.3,)), said[2:4], strict=True):
+        shown = [float(number) for number in line.split()]
+        assert shown[:5] == pytest.approx(
+            [row[name] for name in ("gain", "relaxation", "dead_band", "controllable", "line_loss_mw")], rel=1e-4
+        )
+        assert shown[5] == pytest.approx(2 / (1 + loop_gain(case33(), row["gain"])), abs=1e-3)
+    with pytest.raises(BadInput, match="did you mean case33"):
+        droop_tuning.main(["case34"])
 
 
 def test_ties_in_the_controllable_share_go_to_the_smaller_loss():

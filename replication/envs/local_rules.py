@@ -12,9 +12,9 @@ from replication.settings import Settings, setting
 
 Base = Literal["rating", "capability"]
 
-# Best rows of `replication.envs.droop_tuning` on training days at default settings: 192, 96 and 48 windows on the
-# three feeders. Other feeders take the values of case33. The criterion asks for no margin of stability; `loop_gain`
-# tells how close a rule is to hunting.
+# Best rows that `python -m replication.envs.droop_tuning` prints, on training days at default settings: 192, 96 and 48
+# windows on the three feeders. Other feeders take the values of case33. The criterion asks for no margin of stability;
+# `loop_gain` tells how close a rule is to hunting.
 TUNED: dict[str, dict[str, dict[str, float]]] = {
     "one update per step": {
         "case33": {"gain": 45.0, "dead_band": 0.02, "relaxation": 0.3},
