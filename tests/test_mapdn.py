@@ -8,7 +8,7 @@ import pytest
 from refusals import refused
 
 from replication.data.mapdn import FILES, load_mapdn
-from replication.data.profiles import coincident_peak, sample
+from replication.data.profiles import sample
 from replication.envs.feeder import synthetic
 from replication.envs.voltage_control import VoltageControl, VoltageControlSettings
 from replication.seeding import keys
@@ -55,7 +55,7 @@ def test_columns_reach_their_buses_and_inverters(folder):
     assert np.allclose(reactive[:, LOADS], frames["load_reactive.csv"].iloc[steps, 1:].to_numpy())
     assert np.allclose(solar, frames["pv_active.csv"].iloc[steps, 1:].to_numpy())
     assert np.all(load[:, FEEDER.load_mw == 0] == 0)
-    assert coincident_peak(profiles)[1] == pytest.approx(FEEDER.pv_mva.sum() / 1.2, rel=1e-3)
+    assert profiles.pv_mw().sum(axis=1).max() == pytest.approx(FEEDER.pv_mva.sum() / 1.2, rel=1e-3)
     doubled = load_mapdn(folder, FEEDER, load_scale=2.0, pv_scale=0.5)
     assert np.allclose(sample(doubled, steps)[0], 2 * load)
     assert np.allclose(sample(doubled, steps)[2], 0.5 * solar)

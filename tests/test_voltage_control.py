@@ -121,7 +121,10 @@ def test_pettingzoo_face_passes_its_api_test():
 @pytest.mark.parametrize(
     ("call", "words"),
     [
-        (lambda: replication.make("voltage/case34"), "did you mean case33"),
+        (
+            lambda: replication.make("voltage/case34"),
+            "did you mean case33?); known: case33, case141, case322, or synthetic-<agents>",
+        ),
         (lambda: replication.make("volt/case33"), "unknown world"),
         (lambda: replication.make("voltage/case33", barier="l1"), "did you mean barrier"),
         (lambda: replication.make("voltage/case33", num_envs=0), "num_envs must be"),

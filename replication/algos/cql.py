@@ -45,7 +45,10 @@ class CQL:
             )
         shape = (len(self.seeds), agents, features)
         if inputs.mean.shape != shape:
-            raise BadInput(f"the scaling has shape {inputs.mean.shape}, but (seeds, agents, features) is {shape}")
+            raise BadInput(
+                f"the scaling has shape {inputs.mean.shape}, but (seeds, agents, features) is {shape}; "
+                "fit it to the data these seeds learn from"
+            )
         self.heads = 1 if self.joint else agents
         self.nets = 1 if self.joint or settings.share_weights else agents
         self.parts = self._fresh()

@@ -134,7 +134,7 @@ def consensus(samples: np.ndarray, graph: np.ndarray, *, tolerance: float = 0.01
 def _talk(held: np.ndarray, graph: np.ndarray, step: Step, measure: Measure, tolerance: float, rounds: int) -> Gossip:
     weights, degree = metropolis_weights(graph), np.asarray(graph).sum(axis=1)
     if len(held) != len(weights):
-        raise BadInput(f"the graph is of {len(weights)} agents, the values are of {len(held)}")
+        raise BadInput(f"the graph is of {len(weights)} agents, the values are of {len(held)}; give one row per agent")
     first = measure(held)
     apart = [1.0 if first > 0 else 0.0]
     while apart[-1] > tolerance and len(apart) <= rounds:

@@ -13,11 +13,10 @@ from typing import Any
 import numpy as np
 
 from replication.data.days import training_rows, window_starts
-from replication.data.year import STEPS_PER_ROW, Bundle, data_digest, load_bundle
+from replication.data.year import STEPS_PER_ROW, Bundle, load_bundle
 from replication.seeding import stream
 from replication.settings import BadInput
 
-__all__ = ["Bundle", "Profiles", "coincident_peak", "data_digest", "load_bundle", "on_feeder", "sample"]
 INVERTER_OVERSIZING = 1.2  # S / largest P, 2110.14300
 
 
@@ -150,13 +149,6 @@ def sample(profiles: Profiles, steps: np.ndarray) -> tuple[np.ndarray, np.ndarra
     return between(profiles.load_mw), between(profiles.load_mvar), between(profiles.pv_mw)
 
 
-def coincident_peak(profiles: Profiles) -> tuple[float, float]:
-    """Largest total load and largest total PV power of the data [MW]."""
-    return _largest_sum(profiles.load_p_shape, profiles.load_shape_of_bus, profiles.load_mw_scale), _largest_sum(
-        profiles.pv_shape, profiles.pv_shape_of_agent, profiles.pv_mw_scale
-    )
-
-
 def _over_its_maximum(profiles: np.ndarray, training: np.ndarray) -> np.ndarray:
     """Each column (rows, k) over its largest value on training rows."""
     largest = profiles[training].max(axis=0)
@@ -179,7 +171,3 @@ def _assign_solar(feeder: Any, num_shapes: int, seed: int) -> np.ndarray:
     zones, zone_of_agent = np.unique(feeder.zone[feeder.pv_bus], return_inverse=True)
     dealt = np.resize(stream("solar assignment", seed).permutation(num_shapes), len(zones))
     return dealt[zone_of_agent].astype(np.int64)
-
-
-def _largest_sum(shapes: np.ndarray, shape_of: np.ndarray, scale: np.ndarray) -> float:
-    return float((shapes @ np.bincount(shape_of, weights=scale, minlength=shapes.shape[1])).max())

@@ -67,10 +67,10 @@ def check(feeder: Feeder) -> None:
                  "load_mw", "load_mvar", "zone"):  # fmt: skip
         values = getattr(feeder, name)
         if len(values) != n:
-            raise BadInput(f"feeder {feeder.name}: {name} has {len(values)} entries for {n} buses")
+            raise BadInput(f"feeder {feeder.name}: {name} has {len(values)} entries for {n} buses; give one each")
         if not np.all(np.isfinite(values)):
             bus = int(np.argmin(np.isfinite(values)))
-            raise BadInput(f"feeder {feeder.name}: {name} holds NaN or infinity at bus {bus}")
+            raise BadInput(f"feeder {feeder.name}: {name} holds NaN or infinity at bus {bus}; give a number")
     if n == 0 or feeder.parent[0] != -1:
         raise BadInput(f"feeder {feeder.name}: bus 0 must be the slack (parent -1)")
     late = np.flatnonzero((feeder.parent[1:] < 0) | (feeder.parent[1:] >= np.arange(1, n))) + 1

@@ -53,11 +53,13 @@ def _neighbours(
         twice = next(bus for k, bus in enumerate(buses) if bus in buses[:k])
         raise BadInput(f"feeder {name}: bus {twice} is listed twice; number each bus once")
     if slack not in neighbours:
-        raise BadInput(f"feeder {name}: the slack bus {slack} is not among the buses")
+        raise BadInput(f"feeder {name}: the slack bus {slack} is not among the buses; list it")
     for branch, (start, end) in enumerate(ends):
         for bus in (start, end):
             if bus not in neighbours:
-                raise BadInput(f"feeder {name}: branch {start}-{end} names bus {bus}, which is not listed")
+                raise BadInput(
+                    f"feeder {name}: branch {start}-{end} names bus {bus}, which is not listed; list or drop it"
+                )
         neighbours[start].append((end, branch))
         neighbours[end].append((start, branch))
     return neighbours

@@ -6,7 +6,7 @@ from typing import Any
 from replication.envs import feeder
 from replication.envs.feeder import Feeder
 from replication.envs.voltage_control import VoltageControl, VoltageControlSettings
-from replication.settings import choose
+from replication.settings import BadInput, suggest
 
 WORLDS = ("voltage/case33", "voltage/case141", "voltage/case322", "voltage/synthetic-{agents}")
 CASES = ("case33", "case141", "case322")
@@ -28,7 +28,10 @@ def feeder_named(case: str) -> Feeder:
     synthetic = re.fullmatch(r"synthetic-(\d+)", case)
     if synthetic:
         return feeder.synthetic(int(synthetic.group(1)))
-    return getattr(feeder, choose("feeder", case, [*CASES, "synthetic-10"]))()
+    if case not in CASES:
+        known = f"{', '.join(CASES)}, or synthetic-<agents> such as synthetic-10"
+        raise BadInput(f"unknown feeder {case!r}{suggest(case, CASES)}; known: {known}")
+    return getattr(feeder, case)()
 
 
 def make_controller(world: VoltageControl, name: str, **settings: Any):
