@@ -317,10 +317,3 @@ def test_a_claim_that_has_not_run_shows_a_dash_and_others_their_estimate_and_not
 def test_every_status_has_its_mark(status):
     cell = tables.verdict_table([{**ROW, "status": status, "label": "post hoc" if "post" in status else ""}])
     assert f"{tables.MARKS[next(s for s in tables.MARKS if s in status)]} {status} |" in cell
-
-
-def test_score_table_shows_intervals_and_gaps():
-    text = tables.score_table({"MAPPO": {"CR": Estimate(0.99, 0.98, 1.0, 20), "q": 0.1234567}, "none": {"CR": "0.867"}})
-    assert text.splitlines()[0] == "| method | CR | q |"
-    assert text.splitlines()[2] == "| MAPPO | 0.990 [0.980, 1.000], n = 20 | 0.1235 |"
-    assert text.splitlines()[3] == "| none | 0.867 | \u2013 |"

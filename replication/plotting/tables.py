@@ -1,8 +1,8 @@
-"""Tables for notebooks (html) and the README (markdown): verdicts, and scores with their intervals."""
+"""Tables for notebooks (html) and the README (markdown): verdicts, and any other."""
 
 import html
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 from replication.settings import choose
 
@@ -25,12 +25,6 @@ STATUS_COLOURS = {
 }
 
 
-class HasText(Protocol):
-    """A number that can write itself, for instance `replication.stats.intervals.Estimate`."""
-
-    def text(self) -> str: ...
-
-
 def verdict_table(rows: Sequence[Mapping[str, Any]], style: Style = "markdown", *, rules: bool = True) -> str:
     """The rows of `replication.stats.verdict.ledger` as a table: what came out before how it was judged.
 
@@ -51,18 +45,6 @@ def verdict_table(rows: Sequence[Mapping[str, Any]], style: Style = "markdown", 
         for row in rows
     ]
     return table(header, body, style)
-
-
-def score_table(
-    estimates: Mapping[str, Mapping[str, HasText | float | str]], *, first: str = "method", style: Style = "markdown"
-) -> str:
-    """One row per method, one column per metric, each cell `value [low, high], n`; a missing cell is a dash."""
-    columns = list(dict.fromkeys(name for row in estimates.values() for name in row))
-    body = [
-        [_cell(name, style), *(_cell(_text(row[column]) if column in row else "\u2013", style) for column in columns)]
-        for name, row in estimates.items()
-    ]
-    return table((first, *columns), body, style)
 
 
 def table(header: Sequence[str], body: Sequence[Sequence[str]], style: Style = "markdown") -> str:
@@ -100,12 +82,6 @@ def _found(row: Mapping[str, Any]) -> str:
     if str(row["status"]).endswith("not run"):  # of a preview, too
         return "\u2013"
     return " \u2013 ".join(text for text in (row["estimate"], row["note"]) if text)
-
-
-def _text(value: HasText | float | str) -> str:
-    if isinstance(value, str):
-        return value
-    return f"{value:.4g}" if isinstance(value, int | float) else value.text()
 
 
 def _cell(text: object, style: Style) -> str:
