@@ -149,7 +149,7 @@ class TeamLearner:
             scale.update(gain + value)
             gains.append(self.alignment.weigh(gain) if stream else normalise(gain))
             targets.append(scale.to_scaled(gain + value))
-        gain = sum(gains)
+        gain = np.sum(gains, axis=0)
         discrete = self.discrete
         return TeamSamples(
             seen=self._grouped(segment.seen),
