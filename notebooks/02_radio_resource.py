@@ -535,7 +535,7 @@ publish(learning.checkpoints(scores), "radio_resource", "checkpoints", parameter
 # Lines that lean to the right are what the choice, or the width, brings. Both columns are scores on test layouts, which
 # no choice has seen: the choice brings hardly anything, since learners are flat long before their end. Neither does
 # width. Repeated with it are the contrasts of CTDE with ITLinQ, with centralised learning, without conservatism and on
-# DQN data; not those with independent learning, mixed or random data.
+# DQN data; not those with independent learning, mixed or random data. They come out as with narrow networks:
 
 # %%
 notebook.show_table(readings.widths(scores))

@@ -180,7 +180,7 @@ def complexity_arms(profile: Profile) -> dict[str, ComplexityStudy]:
     }  # fmt: skip
 
 
-# What would it take: each arm changes one thing of the first.
+# What would it take: changes of the first arm, most of one thing. True interference also changes the ranking.
 GAP: dict[str, dict[str, Any]] = {
     "base": {},
     **{f"discount {gamma:g}": {"learner": {"discount": gamma}} for gamma in (0.0, 0.9, 0.99)},
@@ -289,7 +289,7 @@ def _placed(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def wide_arms(profile: Profile) -> dict[str, OfflineStudy]:
-    """The primary contrasts with networks four times as wide, as in the sibling papers' code."""
+    """Primary contrasts with networks four times as wide, as in the sibling papers' code; A-224 names those left out."""
     if profile != "full":
         return {}
     wide = {"hidden": (256, 256)}

@@ -62,8 +62,8 @@ def gap(table: pandas.DataFrame) -> Drawing:
         _write_shares(ax, closed)
     data = gathered(row_numbers(found, panel="ratio") + row_numbers(closed, panel="share closed"))
     caption = (
-        "Score relative to ITLinQ on the same layouts when one thing of the base (DQN backbone, random data) "
-        "changes; right: how much of base's gap to the oracle with the same three users the change closes"
+        "Score relative to ITLinQ on the same layouts after each change of the base (DQN backbone, random "
+        "data); right: how much of base's gap to the oracle with the same three users the change closes"
     )
     return Drawing(figure, data, used, caption)
 
