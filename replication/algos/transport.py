@@ -165,7 +165,7 @@ def _gaussian(x: np.ndarray, y: np.ndarray, settings: TransportSettings, _: floa
     if not np.isfinite(value):  # roots of a flat covariance fail for eigenvalues a rounding below 0
         value = _bures(*means, *(fit + FLAT * np.trace(fit) * np.eye(len(fit)) for fit in fits))
     if not np.isfinite(value):
-        raise NotConverged("the Bures-Wasserstein distance is not a number; a covariance is degenerate")
+        raise NotConverged("the Bures-Wasserstein distance is not a number; give more samples than features")
     return value**2
 
 

@@ -100,7 +100,7 @@ def gaussian_barycenter(means: np.ndarray, covariances: np.ndarray) -> tuple[np.
     expected = np.mean([np.real(sqrtm(root @ one @ root)) for one in covariances], axis=0)
     error = np.abs(expected - covariance).max() / np.abs(covariance).max()
     if not error <= _ERROR:
-        raise NotConverged(f"the Gaussian barycenter misses its fixed point by {error:.1e}")
+        raise NotConverged(f"the Gaussian barycenter misses its fixed point by {error:.1e}; widen flat covariances")
     return mean, covariance
 
 

@@ -181,7 +181,10 @@ def checked(
     """The plan, once its marginals are right; potentials are shifted to a source mean of 0."""
     error = max(np.abs(matrix.sum(axis=1) - a).sum(), np.abs(matrix.sum(axis=0) - b).sum()) / a.sum()
     if not error <= allowed:
-        raise NotConverged(f"a plan's marginals are off by {error:.1e} of the mass, allowed are {allowed:g}")
+        raise NotConverged(
+            f"a plan's marginals are off by {error:.1e} of the mass, allowed are {allowed:g}; "
+            "raise regularisation, tolerance or max_iterations"
+        )
     centre = float(a @ source) / a.sum()
     return Plan(matrix, float((matrix * cost).sum()), value, source - centre, target + centre, float(error))
 
