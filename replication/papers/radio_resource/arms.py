@@ -289,7 +289,7 @@ def _placed(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def wide_arms(profile: Profile) -> dict[str, OfflineStudy]:
-    """Primary contrasts with networks four times as wide, as in the sibling papers' code; A-224 names those left out."""
+    """Primary contrasts with networks four times as wide, as in the sibling papers' code; A-224 names the others."""
     if profile != "full":
         return {}
     wide = {"hidden": (256, 256)}
