@@ -174,6 +174,10 @@ def test_bad_input_is_one_line(tmp_path):
     (tmp_path / "p.json").write_text('{"format": 99}')
     with pytest.raises(BadInput, match="format 99"):
         load_discrete_policy(tmp_path / "p")
+    weights = tmp_path / "p.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-8])
+    with pytest.raises(BadInput, match="damaged"):
+        load_discrete_policy(tmp_path / "p")
 
 
 def padded(rng, count=500):

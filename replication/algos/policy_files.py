@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from replication.algos.nets import Arrays
@@ -20,13 +21,16 @@ def read(path: str | Path) -> tuple[Arrays, dict]:
     """The arrays and the card that `write` wrote.
 
     Raises:
-        BadInput: a file is missing.
+        BadInput: a file is missing or damaged.
     """
     weights, described = _files(path)
     for file in (weights, described):
         if not file.exists():
             raise BadInput(f"no policy file {file}; a saved policy is NAME.safetensors and NAME.json, give their NAME")
-    return load(weights.read_bytes()), json.loads(described.read_text())
+    try:
+        return load(weights.read_bytes()), json.loads(described.read_text())
+    except (SafetensorError, ValueError) as error:
+        raise BadInput(f"policy {path} is damaged ({error}); copy it again or train it anew") from None
 
 
 def _files(path: str | Path) -> tuple[Path, Path]:
