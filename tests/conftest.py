@@ -1,6 +1,7 @@
 """One thread per process and no window, set before any test imports numpy, torch or matplotlib."""
 
 import os
+import sys
 
 for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"):
     os.environ[name] = "1"
@@ -18,3 +19,12 @@ def close_figures():
     pyplot.close("all")
     yield
     pyplot.close("all")
+
+
+@pytest.fixture(autouse=True)
+def no_process_left():
+    """Every process that a test of the toy paper started has ended, and its output is closed."""
+    yield
+    toy = sys.modules.get("toy_paper.project")
+    if toy is not None:
+        toy.end()

@@ -25,6 +25,9 @@ def variables(**more: str) -> dict[str, str]:
     return {**os.environ, **known, **more}
 
 
+STARTED: list[subprocess.Popen] = []  # by the test that runs now
+
+
 def start(*words: str, **more: str) -> subprocess.Popen:
     """Start `python -m replication WORDS` with the toy paper; its output is collected."""
     return python("-m", "replication", *words, **more)
@@ -32,7 +35,7 @@ def start(*words: str, **more: str) -> subprocess.Popen:
 
 def python(*words: str, **more: str) -> subprocess.Popen:
     """Start Python with the toy paper's environment."""
-    return subprocess.Popen(
+    process = subprocess.Popen(
         [sys.executable, *words],
         env=variables(**more),
         cwd=REPOSITORY,
@@ -40,6 +43,17 @@ def python(*words: str, **more: str) -> subprocess.Popen:
         stderr=subprocess.STDOUT,
         text=True,
     )
+    STARTED.append(process)
+    return process
+
+
+def end() -> None:
+    """Wait for the processes a test started, killing what still runs, and close their output."""
+    while STARTED:
+        process = STARTED.pop()
+        process.kill()
+        process.wait()
+        process.stdout.close()
 
 
 def eventually(happened: Callable[[], bool], what: str, seconds: float = 60.0) -> None:
