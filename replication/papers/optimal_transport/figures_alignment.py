@@ -175,7 +175,8 @@ def beta(table: pandas.DataFrame) -> Drawing:
     used = used_rows(table, [*none.values(), *swept], ["score", "area"])
     caption = (
         "Score of the last policy (solid) and mean while learning (grey, dashed) over the strength of alignment; thin "
-        f"horizontal lines are both without any; dots are the tuning seeds. A seed fails when its last score is below {FAILS:g} (dotted)"
+        "horizontal lines are both without any; dots are the tuning seeds. A seed fails when its last score is below "
+        f"{FAILS:g} (dotted)"
     )
     return Drawing(figure, gathered(frames), used, caption)
 
