@@ -253,7 +253,7 @@ for metric, known in {"equal": total_variation, "star": star_distance, "euclidea
 # $\sum_i J_i - \beta \sum_i W_2^2(\mu_i, \bar\mu)$ with the barycenter $\bar\mu$ of all agents' visits (the form of
 # 2506.12497, there with entropic plans). Its policy gradient is an ordinary one with the reward $-\beta f_i(x)$: minus
 # the potential of agent $i$. The barycenter's own movement adds nothing, because it is where the sum is least. (Here
-# $\beta$ is in units of the task: its advantages have deviation 1, and those of $f_i$ have deviation $\beta$ in the first
+# $\beta$ is in units of the task: its advantages have deviation 1, those of $f_i$ have deviation $\beta$ in the first
 # updates, which fixes the scale for all later ones. The pull fades as the agents' visits become alike.)
 # Positions and velocities have four dimensions, so all is done along random lines, where transport is a matter of
 # sorting:
@@ -391,9 +391,9 @@ publish(variants.tasks(scores), "optimal_transport", "tasks", parameters)
 notebook.verdicts("optimal_transport", parameters, "K1-", "K2-", "K3-")
 
 # %% [markdown]
-# **How strong?** The strength of every alignment below was chosen on seeds of its own, by area, in this world and before
-# the arms above ran, with one exception: alignment within episodes is as strong as that to the barycenter, since the
-# best value of a term that should harm is the least. A summary of the paper warns of a term that dominates.
+# **How strong?** The strength of every alignment below was chosen on seeds of its own, by area, in this world and
+# before the arms above ran, with one exception: alignment within episodes is as strong as that to the barycenter, since
+# the best value of a term that should harm is the least. A summary of the paper warns of a term that dominates.
 
 # %%
 publish(alignment.beta(scores), "optimal_transport", "beta", parameters)
@@ -406,8 +406,8 @@ publish(alignment.beta(scores), "optimal_transport", "beta", parameters)
 notebook.verdicts("optimal_transport", parameters, "A14-")
 
 # %% [markdown]
-# **How often?** A summary of the paper suggests to compute transport rarely: how much is lost when plans are old? Between
-# updates policies move little, and potentials are functions, so they can be kept.
+# **How often?** A summary of the paper suggests to compute transport rarely: how much is lost when plans are old?
+# Between updates policies move little, and potentials are functions, so they can be kept.
 
 # %%
 publish(alignment.frequency(scores, curves), "optimal_transport", "frequency", parameters)

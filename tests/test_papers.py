@@ -77,12 +77,3 @@ def test_every_assumption_is_stated_once_and_used_and_every_one_used_is_stated()
     stated = [entry["id"] for paper in PAPERS for entry in assumptions(paper)]
     assert len(stated) == len(set(stated))
     assert set(re.findall(r"\bA-\d\d+\b", TEXT)) == set(stated)
-
-
-@pytest.mark.parametrize("paper", PAPERS)
-def test_every_setting_has_an_origin_and_is_read_by_code(paper):
-    for experiment in discovery.experiments(paper):
-        for row in next(iter(experiment.arms("full").values())).describe():
-            name = row["name"].rpartition(".")[2]
-            assert row["origin"], row["name"]
-            assert re.search(rf"\.{name}\b(?!: \w)", TEXT), f"setting {row['name']} is never read"

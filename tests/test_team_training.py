@@ -142,7 +142,7 @@ def test_a_team_travels_through_files(tmp_path):
     assert np.array_equal(again.act(world), trained.last.act(world))
     assert again.card() == trained.last.card()
     assert np.allclose(again.probabilities(again.look(world)).sum(axis=-1), 1.0)
-    with pytest.raises(BadInput, match="save_team"):
+    with pytest.raises(BadInput, match="no policy file"):
         load_team(tmp_path / "other")
     with pytest.raises(BadInput, match="multiple of 2"):
         again.act(Signals(3))

@@ -1,13 +1,12 @@
 """A trained team as arrays: it looks at a world itself and drives any world of its shape, greedily or drawing."""
 
-import json
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from safetensors.numpy import load, save
 
 from replication import seeding
+from replication.algos import policy_files
 from replication.algos.fast_mlp import sizes
 from replication.algos.nets import Arrays, Network
 from replication.algos.team_kernels import draw, draw_gaussian
@@ -151,15 +150,7 @@ class Player:
 
 def save_team(path: str | Path, policy: TeamPolicy) -> None:
     """Write `path`.safetensors and `path`.json, each complete or not at all."""
-    stem = Path(path)
-    files = {
-        ".safetensors": save({"flat": np.ascontiguousarray(policy.flat)}),
-        ".json": json.dumps(policy.card(), indent=1, sort_keys=True).encode(),
-    }
-    for ending, content in files.items():
-        part = stem.with_name(stem.name + ending + ".part")
-        part.write_bytes(content)
-        part.replace(stem.with_name(stem.name + ending))
+    policy_files.write(path, {"flat": np.ascontiguousarray(policy.flat)}, policy.card())
 
 
 def load_team(path: str | Path) -> TeamPolicy:
@@ -168,12 +159,7 @@ def load_team(path: str | Path) -> TeamPolicy:
     Raises:
         BadInput: a file is missing or was written by another format.
     """
-    stem = Path(path)
-    files = [stem.with_name(stem.name + ending) for ending in (".safetensors", ".json")]
-    for file in files:
-        if not file.exists():
-            raise BadInput(f"no team file {file}; save_team writes NAME.safetensors and NAME.json")
-    return build_team(load(files[0].read_bytes()), json.loads(files[1].read_text()))
+    return build_team(*policy_files.read(path))
 
 
 def build_team(arrays: Arrays, card: dict) -> TeamPolicy:
