@@ -11,7 +11,6 @@ import pytest
 from toy_worlds import NoRun
 
 import replication
-from replication.algos.team_settings import SHARING
 from replication.orchestration import discovery
 from replication.orchestration.table import open_store, score_table
 from replication.papers.optimal_transport import arms_adaptation, arms_plans, arms_teams, study_plans
@@ -134,15 +133,14 @@ def test_every_team_differs_from_the_independent_one_in_what_its_label_says():
         label: {name for name, value in arms_teams.learner(label).plain().items() if value != plain[name]}
         for label in arms_teams.LEARNERS
     }
-    steps = set(SHARING)  # one net for all learns with its own, found on seeds of their own
     assert changed == {label: {"alignment"} for label in arms_teams.LEARNERS} | {
         "independent": set(),
         "averaging": {"alignment", "common_start"},
-        "sharing": {"nets"} | steps,
-        "sharing with numbers": {"nets"} | steps,
+        "sharing": {"nets", "minibatches"},
+        "sharing with numbers": {"nets"},
         "assignment in view": {"assignment"},
-        "centralised critic": {"critic_sees"},
-        "centralised critic, OT barycenter": {"critic_sees", "alignment"},
+        "centralised critic": {"critic_sees", "learning_rate"},
+        "centralised critic, OT barycenter": {"critic_sees", "learning_rate", "alignment"},
         "quantile critic": {"critic"},
     }
 

@@ -32,6 +32,15 @@ LEARNERS = {
     "OT actions, random placebo": "P3",
     "quantile critic": "quantile",
 }
+# Learning rate and minibatches of every kind of team: the best of the experiment `tuning` (tuning seeds, by area), the
+# same nine pairs for each. All that is not named learns with those of independent nets (A-316).
+STEPS = {
+    "independent": (6e-3, 32),
+    "sharing": (6e-3, 16),
+    "sharing with numbers": (6e-3, 32),
+    "centralised critic": (1e-3, 32),
+    "centralised critic, OT barycenter": (1e-3, 32),
+}
 # Strengths of alignment in all arms that do not sweep it: the best of the experiment `beta` (tuning seeds, by area),
 # set before any other arm with alignment ran on seeds of its own (A-322, A-365). Alignment within episodes, which is
 # predicted to harm, is as strong as that to the barycenter: its own best would be the least harmful one.
@@ -84,7 +93,10 @@ EVERY_DOUBLE_RATE = (1, 10, 100)
 def learner(label: str, **changes: Any) -> TeamSettings:
     """Settings of the learner that arms call `label`, with changes."""
     strength = BETAS.get(STRENGTH_OF.get(label, label))
-    fixed: dict[str, Any] = {} if strength is None else {"alignment__beta": strength}
+    rate, minibatches = STEPS.get(label, STEPS["independent"])
+    fixed: dict[str, Any] = {"learning_rate": rate, "minibatches": minibatches}
+    if strength is not None:
+        fixed["alignment__beta"] = strength
     if label == "wanted diversity":
         fixed["alignment__wanted"] = WANTED
     return arm(LEARNERS[label], **(fixed | changes))
