@@ -12,8 +12,9 @@
 # **Paper.** *An Offline Multi-Agent Reinforcement Learning Framework for Radio Resource Management*
 # (arXiv 2501.12991: Eldeeb and Alves). **Its body could not be read**: no equation, table or figure of it was seen, and
 # no code of it was found. What is examined here are the claims of its abstract and of a second-hand summary, in a
-# network built from the public code of the problem's origin (Resilient_RRM_GNN). Every claim below is marked
-# "second hand", and what had to be chosen stands under *What differs*. Nothing here is a number of the paper.
+# network built from the public code of the problem's origin (Resilient_RRM_GNN). Every claim below says
+# whether it stands in the abstract ("own text"), in the summary ("second hand"), or is our own ("ours"); what had to be
+# chosen stands under *What differs*. Nothing here is a number of the paper.
 #
 # **The question.** Access points share one band. In every millisecond each of them serves one of its users or stays
 # silent, and whoever talks disturbs the others. Wanted are a high sum of rates and a high rate of the worst-off users.
