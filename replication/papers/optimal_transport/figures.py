@@ -34,7 +34,7 @@ LEARNERS = {
     "centralised critic": Look("centralised critic", "#970859", DASHDOT, "v"),
     "centralised critic, OT barycenter": Look("centralised critic, OT barycenter", "#bcb3af", DASHDOT, "s"),
     "random placebo": Look("random placebo", "#5c4c0e", DOT, ">"),
-    "OT actions, random placebo": Look("OT actions, random placebo", "#b0a030", DASH, "<"),
+    "OT actions, random placebo": Look("OT actions, random placebo", "#5b00b6", DASH, "<"),
     "quantile critic": Look("quantile critic", "#8cad0a", DASHDOT, "o"),
 }
 CONTROLLERS = {
