@@ -166,6 +166,17 @@ def test_nothing_is_added_while_the_scale_is_measured():
         assert not np.array_equal(weights[3], weights[7])
 
 
+@pytest.mark.parametrize("kind", ["kl", "ot_barycenter", "ot_episode", "ot_potential"])
+def test_an_alignment_without_strength_learns_what_independent_nets_learn(kind):
+    """Nothing but its strength sets an arm apart: no value, draw or gradient of its own reaches the task's."""
+    alignment = AlignmentSettings(kind=kind, beta=0.0, **({"features": (4, 5)} if kind.startswith("ot_") else {}))
+    flats = []
+    for chosen in (AlignmentSettings(), alignment):
+        settings = TeamSettings(**SMALL | {"segment": 10}, alignment=chosen)
+        flats.append(train_team(settings, Signals(2 * 4, horizon=5), (0, 1), NoRun(), updates=4).last.flat)
+    assert np.array_equal(*flats)
+
+
 def test_shuffled_partners_answer_other_observations():
     learner, segment = segment_of(TeamSettings(**SMALL, alignment=AlignmentSettings(kind="kl")))
     other, _ = segment_of(TeamSettings(**SMALL, alignment=AlignmentSettings(kind="kl", placebo="shuffled")))
@@ -350,7 +361,7 @@ def test_alignment_of_visits_is_a_second_value_at_the_scale_of_the_task():
     )
     learner, segment = segment_of(settings)
     samples = learner._samples(segment, 0)
-    assert samples.target.shape[-1] == 2
+    assert len(samples.target) == 2
     plain, _ = segment_of(settings.but(alignment__beta=0.0))
     task = plain._samples(segment, 0).gain
     added = samples.gain - task

@@ -38,7 +38,7 @@ def prepared(name):
     segment = collector.collect(learner.policy(), 0)
     samples = learner._samples(segment, 0)
     rng = np.random.default_rng(0)
-    for trained in (learner.actor, learner.critic):  # ratios that leave their clips
+    for trained in (learner.actor, learner.critics["critic"]):  # ratios that leave their clips
         trained.flat += torch.from_numpy(rng.normal(0.0, 0.2, trained.flat.shape)).to(torch.float32)
     part = np.stack([rng.permutation(settings.envs * settings.segment)[:17] for _ in range(2)])
     return learner, samples, part
@@ -109,16 +109,17 @@ def test_critic_gradients_equal_autograd_and_losses_their_loops(name):
     learner, samples, part = prepared(name)
     delta, rows = learner.settings.huber_delta, rows_of(learner, part)
     row = np.arange(len(rows))[:, None]
-    target = np.random.default_rng(1).normal(size=samples.target.shape).astype(np.float32)
+    critic = list(learner.critics.values())[-1]  # that of alignment where there is one
+    target = np.random.default_rng(1).normal(size=samples.target[-1].shape).astype(np.float32)
     loss = np.empty(len(rows))
-    critic_gradient(*learner._weights(learner.critic), samples.critic_sees, target, part, delta, loss)
-    leaves, out = twin(learner.critic, samples.critic_sees[row, rows])
-    goal = torch.from_numpy(target[row, rows]).double().repeat_interleave(learner.quantiles, dim=-1)
+    critic_gradient(*learner._weights(critic), samples.critic_sees, target, part, delta, loss)
+    leaves, out = twin(critic, samples.critic_sees[row, rows])
+    goal = torch.from_numpy(target[row, rows])[..., None].double().repeat_interleave(learner.quantiles, dim=-1)
     huber = torch.nn.functional.huber_loss(out, goal, reduction="none", delta=delta)
     if learner.quantiles > 1:
         level = (torch.arange(learner.quantiles) + 0.5) / learner.quantiles
         huber = (level - (goal < out).double()).abs() * huber / delta
-    expect_gradient(learner.critic, leaves, huber.mean(dim=(1, 2)))
+    expect_gradient(critic, leaves, huber.mean(dim=(1, 2)))
     assert loss == pytest.approx(huber.mean(dim=(1, 2)).tolist(), abs=1e-5)
     if learner.quantiles > 1:
         for g in range(len(rows)):

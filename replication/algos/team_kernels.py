@@ -178,13 +178,12 @@ def critic_gradient(flat, gradient, size, relu, rows, inputs, target, part, delt
     Source: Huber (1964); quantiles 1710.10044, equation 10, with targets that are sampled returns (A-320).
 
     Args:
-        inputs: (G, n * rows, features). target: (G, n * rows, streams); a network's outputs are (streams, quantiles).
+        inputs: (G, n * rows, features). target: (G, n * rows).
         part: (S, m). delta: error at which the loss turns linear. loss: (G,) overwritten.
     """
     per_block, nets = max(1, BLOCK // rows), len(flat) // len(part)
     room = blocks(per_block * rows, size)
-    streams = target.shape[2]
-    quantiles = size[4] // streams
+    quantiles = size[4]
     share = 1.0 / (part.shape[1] * rows * size[4])
     gradient[:], loss[:] = 0.0, 0.0
     for g in range(len(flat)):
@@ -197,8 +196,8 @@ def critic_gradient(flat, gradient, size, relu, rows, inputs, target, part, delt
             for r in range(count):
                 row = chosen[r // rows] * rows + r % rows
                 for o in range(size[4]):
-                    error = target[g, row, o // quantiles] - room.out[r, o]
-                    level = (o % quantiles + 0.5) / quantiles
+                    error = target[g, row] - room.out[r, o]
+                    level = (o + 0.5) / quantiles
                     weight = 1.0
                     if quantiles > 1:
                         weight = abs(level - (error < 0)) / delta

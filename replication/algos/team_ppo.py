@@ -36,7 +36,7 @@ class TeamSamples:
     drawn: np.ndarray  # (G, n) choices or (G, n, U) points before tanh
     old: np.ndarray  # (G, n) log-probabilities
     gain: np.ndarray  # (G, n) advantages
-    target: np.ndarray  # (G, n, streams) in the critic's units
+    target: list[np.ndarray]  # of each critic (G, n) in its units
 
 
 class TeamLearner:
@@ -56,7 +56,9 @@ class TeamLearner:
         self.seconds = {"alignment": 0.0, "update": 0.0}
         self.quantiles = s.quantiles if s.critic == "quantile" else 1
         self.actor = self._net("actor", view.actor_size(world), self.action_size, not self.discrete)
-        self.critic = self._net("critic", view.critic_size(world), s.streams * self.quantiles, False)
+        # a net for each kind of value: one for both would let an alignment too weak to matter change the task's values
+        names = ("critic", "critic of alignment")[: s.streams]
+        self.critics = {name: self._net(name, view.critic_size(world), self.quantiles, False) for name in names}
         self.returns = [ReturnScale(len(seeds), s.value_scale_decay, enabled=True) for _ in range(s.streams)]
         self.alignment = make_alignment(s.alignment, self.layout, seeds, world)
 
@@ -109,12 +111,13 @@ class TeamLearner:
             yield from np.array_split(order, self.settings.minibatches, axis=1)
 
     def _step_critic(self, samples: TeamSamples, part: np.ndarray, learning_rate: float) -> Arrays:
-        loss = np.empty(len(samples.seen))
-        data: Any = (samples.critic_sees, samples.target, part, self.settings.huber_delta, loss)
-        critic_gradient(*self._weights(self.critic), *data)
-        norm = self.critic.clip(self.settings.gradient_clip)
-        self.critic.step(learning_rate)
-        return {"value_loss": loss, "critic_gradient_norm": norm.numpy()}
+        losses, norms = np.empty((2, len(self.critics), len(samples.seen)))
+        for stream, critic in enumerate(self.critics.values()):
+            data: Any = (samples.critic_sees, samples.target[stream], part, self.settings.huber_delta, losses[stream])
+            critic_gradient(*self._weights(critic), *data)
+            norms[stream] = critic.clip(self.settings.gradient_clip).numpy()
+            critic.step(learning_rate)
+        return {"value_loss": losses[0], "critic_gradient_norm": norms[0]}
 
     def _step_actor(self, samples: TeamSamples, part: np.ndarray, learning_rate: float) -> Arrays:
         found = np.empty((len(samples.seen), len(NUMBERS)))
@@ -158,7 +161,7 @@ class TeamLearner:
             drawn=self._grouped(segment.drawn[..., None])[..., 0] if discrete else self._grouped(segment.drawn),
             old=self._grouped(segment.log_probability[..., None])[..., 0],
             gain=self._grouped(gain[..., None])[..., 0].astype(np.float32, copy=False),
-            target=self._grouped(np.stack(targets, axis=-1)).astype(np.float32, copy=False),
+            target=[self._grouped(one[..., None])[..., 0].astype(np.float32, copy=False) for one in targets],
         )
 
     def _ended(self, segment: TeamSegment) -> np.ndarray:
@@ -184,9 +187,12 @@ class TeamLearner:
 
     def value(self, inputs: np.ndarray) -> np.ndarray:
         """Critic's means (S, ..., A, streams) in its own units for inputs (S, ..., A, F + X)."""
-        flat, _, size, relu, _ = self._weights(self.critic)
-        out = self.layout.ungroup(outputs_of(flat, size, relu, self._grouped(inputs)), *inputs.shape[1:-2])
-        return out.reshape(*out.shape[:-1], self.settings.streams, self.quantiles).mean(axis=-1)
+        grouped, values = self._grouped(inputs), []
+        for critic in self.critics.values():
+            flat, _, size, relu, _ = self._weights(critic)
+            out = self.layout.ungroup(outputs_of(flat, size, relu, grouped), *inputs.shape[1:-2])
+            values.append(out.mean(axis=-1))
+        return np.stack(values, axis=-1)
 
     def _grouped(self, values: np.ndarray) -> np.ndarray:
         return self.layout.group(values)
@@ -207,13 +213,14 @@ class TeamLearner:
     def state(self) -> dict:
         """Everything a checkpoint needs."""
         scales = {str(stream): scale.sums.copy() for stream, scale in enumerate(self.returns)}
-        nets = {"actor": self.actor.state(), "critic": self.critic.state()}
+        nets = {"actor": self.actor.state()} | {name: critic.state() for name, critic in self.critics.items()}
         return nets | {"returns": scales, "alignment": self.alignment.state(), "seconds": dict(self.seconds)}
 
     def restore(self, state: dict) -> None:
         """Continue from `state()`."""
         self.actor.restore(state["actor"])
-        self.critic.restore(state["critic"])
+        for name, critic in self.critics.items():
+            critic.restore(state[name])
         for stream, scale in enumerate(self.returns):
             scale.sums = np.array(state["returns"][str(stream)])
         self.alignment.restore(state["alignment"])
