@@ -22,9 +22,9 @@
 # schedulers engineers use? Does it help to value actions jointly while learning, and to act alone afterwards? Which
 # logs teach, and how many are needed? And how much of what is possible is reached?
 #
-# **Time and memory, two cores.** From committed results: one to two minutes. Profile `quick`: about two minutes. Profile
-# `full`: about four hours, resumable at any moment. Its logs take 3.3 GB of disk and are never deleted; memory is
-# largest, 1.5 GB per process and 0.4 GB for the notebook, while a learner is given everything there is to see.
+# **Time and memory, two cores.** From committed results: one to two minutes. Profile `quick`: about two minutes.
+# Profile `full`: about four hours, resumable at any moment. Its logs take 3.3 GB of disk and are never deleted; memory
+# is largest, 1.5 GB per process and 0.4 GB for the notebook, while a learner is given everything there is to see.
 
 # %% [markdown]
 # ## What came out

@@ -112,7 +112,7 @@ def changed_team(study: AdaptationStudy, seed: int) -> tuple[TeamLoop, Change, G
     loop = TeamLoop(learner, world_of(study, learner.envs, changed=True), (seed,), study.updates)
     loop.restore(team.state)
     if study.response == "reset optimiser":
-        for net in (loop.learner.actor, loop.learner.critic):
+        for net in (loop.learner.actor, *loop.learner.critics.values()):
             net.first.zero_(), net.second.zero_()
             net.steps = 0
     other = misfit(study, seed, loop.learner.policy()) if study.change in ("partner", "drift") else None
