@@ -246,7 +246,8 @@ def test_regret_and_recovery_by_hand():
 def test_resetting_the_optimiser_forgets_moments_and_keeps_weights():
     kept, _, _, _ = changed_team(SMALL.but(change="random"), 0)
     reset, _, _, _ = changed_team(SMALL.but(change="random", response="reset optimiser"), 0)
-    for before, after in ((kept.learner.actor, reset.learner.actor), (kept.learner.critic, reset.learner.critic)):
+    nets = [(one.learner.actor, *one.learner.critics.values()) for one in (kept, reset)]
+    for before, after in zip(*nets, strict=True):
         assert before.steps > after.steps == 0
         assert before.first.abs().sum() > 0 == after.first.abs().sum()
         assert before.second.abs().sum() > 0 == after.second.abs().sum()
